@@ -1,0 +1,116 @@
+"""A checkpoint as a folder: found, loaded, and written so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seg_demo.checkpoint.card import model_card
+from seg_demo.checkpoint.config import CheckpointConfig, read_config
+from seg_demo.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that is ready to run: `name` as shown to people, its config, and the network in eval mode."""
+
+    name: str
+    config: CheckpointConfig
+    model: nn.Module
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoint folders directly under `folder`, by name; hidden ones are unfinished and left out."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path for path in folder.iterdir() if not path.name.startswith(".") and (path / CONFIG_FILE).is_file()
+    )
+
+
+def load_checkpoint(folder: str | Path) -> Checkpoint:
+    """Load a checkpoint folder onto the CPU.
+
+    The config is checked before anything is built and the weights before anything is filled, so that the
+    result is either a whole model or a `UserError` of one sentence.
+
+    >>> load_checkpoint("checkpoints/newts-binary").config.task
+    'binary'
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(
+            "There is no checkpoint folder {folder}. List the folders under checkpoints/ and choose one.",
+            folder=folder,
+        )
+    config = read_config(folder)
+    from seg_demo.checkpoint.weights import load_weights  # torch, only once it is known to be worth it
+
+    return Checkpoint(folder.name, config, load_weights(folder / WEIGHTS_FILE, config))
+
+
+def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConfig) -> Path:
+    """Write model and config as a checkpoint folder with its model card, replacing one that is there.
+
+    All files are written and synced in a hidden folder beside the target, which then takes its name; whoever
+    looks sees the old checkpoint or the new one. Raises `UserError` where the disk does not let us.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    staging = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        staging.chmod(0o755)  # mkdtemp makes it private
+        state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+        save_file(state, staging / WEIGHTS_FILE, metadata={"format": "pt"})
+        (staging / CONFIG_FILE).write_text(config.to_json(), "utf-8")
+        (staging / CARD_FILE).write_text(model_card(folder.name, config), "utf-8")
+        for path in (*staging.iterdir(), staging):
+            _sync(path)
+        _replace(folder, staging)
+        _sync(folder.parent)
+    except OSError as error:
+        raise UserError(
+            "The checkpoint {folder} could not be written ({reason}). Free some space or choose another folder.",
+            folder=folder, reason=error.strerror or error,
+        ) from None  # fmt: skip
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def _replace(folder: Path, staging: Path) -> None:
+    if not folder.exists():
+        staging.rename(folder)
+        return
+    # A full folder cannot be renamed over, so the old one steps aside for the moment between two renames.
+    aside = staging.with_name(staging.name + ".old")
+    folder.rename(aside)
+    try:
+        staging.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

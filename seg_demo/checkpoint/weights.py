@@ -1,0 +1,88 @@
+"""model.safetensors of a checkpoint: checked against the architecture before a model is filled with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from seg_demo.checkpoint.config import CheckpointConfig
+from seg_demo.errors import UserError
+from seg_demo.models.registry import build_model, shorten
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class WeightsError(UserError):
+    """A model.safetensors that cannot be used; the sentence names the file and the tensor."""
+
+
+def load_weights(path: Path, config: CheckpointConfig) -> nn.Module:
+    """Build the model of `config` and fill it from `path`, in eval mode on the CPU.
+
+    Names, shapes and dtypes are compared with the architecture before any weight is read, and every weight
+    must be finite. Raises `WeightsError` with one sentence; then no model has been made.
+    """
+    if not path.is_file():
+        raise WeightsError(
+            "{path} is missing, so the checkpoint has no weights. Copy the whole folder again.", path=path
+        )
+    with torch.device("meta"):  # Shapes without memory: a config cannot make us allocate what the file lacks.
+        model = build_model(config.architecture, config.num_outputs, **config.arguments)
+    wanted = model.state_dict()
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            _check_names(path, config, set(wanted), set(found))
+            for name, tensor in wanted.items():
+                _check_shape(path, name, tensor, found[name].get_shape(), found[name].get_dtype())
+            state = {name: file.get_tensor(name) for name in wanted}
+    except SafetensorError as error:
+        raise WeightsError(
+            "{path} is damaged or cut off ({reason}). Copy or download the checkpoint again.",
+            path=path, reason=shorten(str(error)).strip("'\""),
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise WeightsError("{path} cannot be read ({reason}).", path=path, reason=error.strerror or error) from None
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise WeightsError(
+                '{path}: the weights "{name}" hold values that are not finite (NaN or infinity), as after a training '
+                "that diverged. Use an earlier checkpoint.",
+                path=path, name=name,
+            )  # fmt: skip
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval()
+
+
+def _check_names(path: Path, config: CheckpointConfig, wanted: set[str], found: set[str]) -> None:
+    for problem, names in (("lacks", wanted - found), ("holds", found - wanted)):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise WeightsError(
+                "{path} {problem} the weights {name}{more}, which the {architecture} of its config {needs}. "
+                "Take config.json and model.safetensors from the same checkpoint.",
+                path=path, problem=problem, name=shorten(min(names)), more=more, architecture=config.architecture,
+                needs="needs" if problem == "lacks" else "does not have",
+            )  # fmt: skip
+
+
+_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64, "I64": torch.int64}
+
+
+def _check_shape(path: Path, name: str, wanted: Tensor, shape: list[int], dtype: str) -> None:
+    if list(shape) != list(wanted.shape):
+        raise WeightsError(
+            '{path}: the weights "{name}" have the shape {shape}, but the config asks for {wanted}. '
+            "Take config.json and model.safetensors from the same checkpoint.",
+            path=path, name=name, shape=shorten(list(shape)), wanted=list(wanted.shape),
+        )  # fmt: skip
+    if _DTYPES.get(dtype) != wanted.dtype:
+        raise WeightsError(
+            '{path}: the weights "{name}" are stored as {dtype}, but must be {wanted}. Save the checkpoint again '
+            "with save_checkpoint.",
+            path=path, name=name, dtype=dtype, wanted=str(wanted.dtype).removeprefix("torch."),
+        )  # fmt: skip

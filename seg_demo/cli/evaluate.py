@@ -1,0 +1,47 @@
+"""`eval`: checkpoint + labelled pictures -> figures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DRAWN_SEED = 7919  # far from the seeds that training draws from
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint folder")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, metavar="DIR", help="the newts folder")
+    source.add_argument("--drawn", type=int, metavar="N", help="measure on N drawn pictures that training never saw")
+    parser.add_argument("--split", default="test", help="photos of --data: test (default), val or train")
+    parser.add_argument("--record", action="store_true", help="write the figures into the checkpoint's config and card")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import json
+    from dataclasses import replace
+
+    from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+    from seg_demo.data.drawn import draw_samples
+    from seg_demo.data.newts import Newts
+    from seg_demo.evaluate.report import measure
+
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    species = checkpoint.config.task == "multiclass"
+    if arguments.drawn:
+        split = f"{arguments.drawn} drawn pictures"
+        samples = draw_samples(arguments.drawn, longest=512, species=species, seed=DRAWN_SEED)
+    else:
+        samples = list(Newts(arguments.data, arguments.split, species=species))
+        split = f"{len(samples)} {arguments.split} photos"
+    figures = measure(checkpoint, samples)
+    if arguments.json:
+        print(json.dumps({"checkpoint": checkpoint.name, "split": split, **figures}, indent=2))
+    else:
+        print(f"{checkpoint.name} on {split}:")
+        print("\n".join(f"  {name:24} {value:.4f}" for name, value in figures.items()))
+    if arguments.record:
+        metrics = {**checkpoint.config.metrics, split: figures}
+        save_checkpoint(arguments.checkpoint, checkpoint.model, replace(checkpoint.config, metrics=metrics))
+    return 0

@@ -1,0 +1,44 @@
+"""The commands, and how one is run: what is heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from seg_demo import __version__
+from seg_demo.errors import UserError
+
+# command -> (module with configure(parser) and run(arguments), sentence)
+COMMANDS = {
+    "predict": ("seg_demo.cli.predict", "Segment pictures and write masks, overlays and areas."),
+    "train": ("seg_demo.cli.train", "Train a checkpoint with a preset."),
+    "eval": ("seg_demo.cli.evaluate", "Measure a checkpoint on labelled pictures."),
+    "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m seg_demo", description="Semantic segmentation from the command line; app.py starts the page."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, sentence) in COMMANDS.items():
+        command = commands.add_parser(name, help=sentence, description=sentence)
+        importlib.import_module(module).configure(command)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 a problem told in one sentence, 130 stopped by Ctrl-C."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130

@@ -1,0 +1,47 @@
+"""`predict`: checkpoint + pictures -> masks, overlays and areas."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint folder")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+    parser.add_argument(
+        "--threshold", type=probability, metavar="T", help="probability from 0 to 1, instead of the checkpoint's own"
+    )
+    parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one")
+
+
+def probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a probability from 0 to 1")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from seg_demo.checkpoint import load_checkpoint
+    from seg_demo.data.images import read_image
+    from seg_demo.errors import UserError
+    from seg_demo.infer.outputs import unique_stems, write_outputs
+    from seg_demo.infer.predictor import Predictor
+
+    predict = Predictor(load_checkpoint(arguments.checkpoint), arguments.device)
+    failed = 0
+    for path, stem in zip(arguments.images, unique_stems(arguments.images), strict=True):
+        try:
+            image = read_image(path)
+        except UserError as error:  # One bad file must not cost the others.
+            print(f"error: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        segmentation = predict(image, arguments.threshold)
+        write_outputs(segmentation, image, arguments.out, stem, predict.checkpoint.name)
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in segmentation.shares.items())
+        print(f"{path} -> {arguments.out / stem}.mask.png: {shares}")
+    return 1 if failed else 0

@@ -1,0 +1,92 @@
+"""`train`: a preset + labelled pictures -> a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", required=True, metavar="NAME", help="the recipe, such as newts-binary")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the newts folder; without it, drawn pictures only")
+    parser.add_argument("--split", default="train", help="photos to learn from: train, or trainval for all 16")
+    parser.add_argument("--steps", type=int, metavar="N", help="optimisation steps, instead of the preset's")
+    parser.add_argument("--seed", type=int, help="instead of the preset's")
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the folder of this run")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="copy the finished checkpoint to this folder")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+    from seg_demo.data.dataset import fingerprint
+    from seg_demo.data.newts import Newts
+    from seg_demo.data.drawn import draw_samples
+    from seg_demo.registry import look_up
+    from seg_demo.train.events import RunFailed
+    from seg_demo.train.loop import train
+    from seg_demo.train.presets import PRESETS
+    from seg_demo.train.run import record
+
+    preset = look_up("preset", PRESETS, arguments.preset)
+    config = preset.config
+    changes = {key: getattr(arguments, key) for key in ("steps", "seed") if getattr(arguments, key) is not None}
+    config = replace(config, **changes)
+    species = config.task == "multiclass"
+    real, validation = [], []
+    if arguments.data:
+        real = list(Newts(arguments.data, arguments.split, species=species))
+        if arguments.split == "train":
+            validation = list(Newts(arguments.data, "val", species=species))
+    else:
+        config = replace(config, drawn_share=1.0)
+    print(f"Drawing {config.drawn_pictures} pictures ...", file=sys.stderr)
+    drawn = draw_samples(config.drawn_pictures, longest=config.preprocessing.size, species=species, seed=config.seed)
+    about = {
+        "about": preset.about,
+        "preset": arguments.preset,
+        "data": f"newts, split {arguments.split}" if real else "drawn pictures only",
+        "data_fingerprint": fingerprint([*real, *drawn]),
+        "pictures": {"photos": len(real), "drawn": len(drawn), "validation": len(validation)},
+        "drawn_share": config.drawn_share,
+        "command": " ".join(_command(arguments)),
+    }
+    failed = None
+    for event in record(train(config, real, drawn, validation, arguments.run, about), config, arguments.run):
+        _show(event, config.steps)
+        failed = event if isinstance(event, RunFailed) else failed
+    if failed:
+        print(f"error: {failed.reason}", file=sys.stderr)
+        return 1
+    if arguments.out:
+        finished = load_checkpoint(arguments.run / "last")
+        save_checkpoint(arguments.out, finished.model, finished.config)
+        print(f"Saved {arguments.out}")
+    return 0
+
+
+def _command(arguments: argparse.Namespace) -> list[str]:
+    """The command that makes this run again, without the paths of this machine."""
+    words = ["python -m seg_demo train", f"--preset {arguments.preset}", f"--split {arguments.split}"]
+    words += ["--data DIR"] if arguments.data else []
+    words += [f"--{key} {getattr(arguments, key)}" for key in ("steps", "seed") if getattr(arguments, key) is not None]
+    return [*words, "--run RUN"]
+
+
+def _show(event: object, steps: int) -> None:
+    from seg_demo.train.events import CheckpointSaved, EpochDone, RunFinished, StepDone
+
+    if isinstance(event, StepDone):
+        if sys.stderr.isatty() or event.step % 100 == 0:
+            end = "\r" if sys.stderr.isatty() else "\n"
+            line = f"step {event.step}/{steps}  loss {event.loss:.3f}  {event.images_per_second:.1f} images/s "
+            print(line, end=end, file=sys.stderr, flush=True)
+    elif isinstance(event, EpochDone) and event.metrics:
+        figures = "  ".join(f"{name} {value:.3f}" for name, value in event.metrics.items())
+        print(f"step {event.step}/{steps}  {figures}", flush=True)
+    elif isinstance(event, CheckpointSaved):
+        print(f"step {event.step}/{steps}  saved {event.folder}", flush=True)
+    elif isinstance(event, RunFinished):
+        print(f"{event.step} steps in {event.seconds:.0f} s", flush=True)

@@ -1,0 +1,111 @@
+"""Picture files of any usual kind -> image arrays, with the header looked at before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from seg_demo.errors import UserError
+
+# Formats whose decoders run in Pillow itself; EPS, for one, would start another program on a stranger's file.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+MAX_PIXELS = 64_000_000
+
+Image.MAX_IMAGE_PIXELS = None  # `read_image` checks the size itself, with a sentence.
+
+
+def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Read a picture as (H, W, 3) uint8 RGB, upright.
+
+    EXIF rotation is applied; transparency is laid on white; palette, grey, 16-bit and CMYK pictures are
+    converted; of an animation the first frame is taken. `name` is used in messages instead of the path.
+    Raises `UserError` for a file that is no picture, is cut off, or has more than `max_pixels` pixels; the
+    size is read from the header, so a small file that unpacks into a huge picture costs nothing.
+    """
+    shown = name or (Path(source).name if isinstance(source, str | Path) else "The picture")
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise UserError(
+                    "{name} has {width} x {height} pixels ({megapixels} megapixels), more than the {limit} that fit. "
+                    "Make it smaller first.",
+                    name=shown, width=width, height=height,
+                    megapixels=round(width * height / 1e6), limit=f"{max_pixels / 1e6:.3g}",
+                )  # fmt: skip
+            image.load()
+            return np.array(_to_rgb(_upright(image)))
+    except FileNotFoundError:
+        raise UserError("{name} does not exist. Check the path.", name=source) from None
+    except IsADirectoryError:
+        raise UserError("{name} is a folder, not a picture. Give the files in it.", name=source) from None
+    except Image.UnidentifiedImageError:
+        raise _not_a_picture(source, shown) from None
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, KeyError, TypeError):
+        # The decoders raise all of these on damaged files.
+        raise UserError(
+            "{name} is damaged or cut off and cannot be decoded. Export or download it again.", name=shown
+        ) from None
+
+
+def _not_a_picture(source: str | Path | BinaryIO, shown: str) -> UserError:
+    head = b""
+    if isinstance(source, str | Path):
+        with open(source, "rb") as file:
+            head = file.read(32)
+    if not head and isinstance(source, str | Path):
+        return UserError("{name} is empty. Choose another file.", name=shown)
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"heif", b"avif"):
+        return UserError(
+            "{name} is a HEIC or AVIF photo, which cannot be read here. Save it as JPEG or PNG.", name=shown
+        )
+    return UserError(
+        "{name} is not a picture that can be read. Use JPEG, PNG, WebP, GIF, BMP or TIFF.", name=shown
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 - a broken EXIF block raises nearly anything, and is no reason to refuse a photo
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
+    if image.mode == "CMYK" and (profile := image.info.get("icc_profile")):
+        try:
+            converted = ImageCms.profileToProfile(
+                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            if converted is not None:
+                return converted
+        except ImageCms.PyCMSError:
+            pass  # An unusable profile: Pillow's own conversion is close enough.
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(values: np.ndarray) -> np.ndarray:
+    """Grey (H, W) of 16 or 32 bits or float -> uint8.
+
+    Integers that fit 8, 12 or 16 bits are scaled by that depth, as cameras and microscopes store them;
+    anything else is stretched from its smallest to its largest value.
+    """
+    values = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
+    low, high = float(values.min()), float(values.max())
+    full_scales = [full for full in (255, 4095, 65535) if low >= 0 and 1 < high <= full]
+    low, high = (0.0, float(full_scales[0])) if full_scales else (low, high)
+    if high == low:
+        return np.zeros(values.shape, np.uint8)
+    return np.rint((values - low) * (255 / (high - low))).astype(np.uint8)

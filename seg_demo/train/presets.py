@@ -1,0 +1,41 @@
+"""The training recipes by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seg_demo.data.preprocessing import Preprocessing
+from seg_demo.palettes import NEWTS_BINARY, NEWTS_SPECIES
+from seg_demo.train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe: its configuration, and a sentence for the model card."""
+
+    config: TrainConfig
+    about: str
+
+
+_NEWTS = dict(
+    architecture="unet",
+    arguments={"width": 16, "depth": 5},
+    preprocessing=Preprocessing("longest", 320),
+    crop=176,
+    batch_size=8,
+    steps=4000,
+    drawn_share=0.25,
+    drawn_pictures=400,
+    validate_every=400,
+)
+
+PRESETS: dict[str, Preset] = {
+    "newts-binary": Preset(
+        TrainConfig(task="binary", classes=NEWTS_BINARY, **_NEWTS),  # type: ignore[arg-type]
+        "It finds newts in photos, whatever their species.",
+    ),
+    "newts-species": Preset(
+        TrainConfig(task="multiclass", classes=NEWTS_SPECIES, **_NEWTS),  # type: ignore[arg-type]
+        "It tells red-bellied newts (akahara) from marbled newts (madara).",
+    ),
+}

@@ -1,0 +1,23 @@
+"""A run as a folder: what its events leave behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from seg_demo.train.config import TrainConfig
+from seg_demo.train.events import Event
+
+
+def record(events: Iterable[Event], config: TrainConfig, run: Path) -> Iterator[Event]:
+    """Pass `events` on, and keep them: `run`/config.json and one JSON line per event in `run`/events.jsonl."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+    with open(run / "events.jsonl", "w", encoding="utf-8") as file:
+        for event in events:
+            line = {"event": type(event).__name__, **asdict(event)}
+            file.write(json.dumps(line, default=str) + "\n")
+            file.flush()
+            yield event
