@@ -1,4 +1,4 @@
-"""Drawing tools of the procedural data set: seeded noise, cells, tubes, relief shading, soft blur.
+"""Drawing tools of the procedural data set: seeded noise, cells, relief shading, polygons, shadows, blur.
 
 Colours are float32 in 0..1, lengths are pixels. Everything random comes from `Canvas.rng(name)`, a stream
 of its own per name, so that one part of a picture can change without shifting all the others.
@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 FloatArray = np.ndarray
 
@@ -47,7 +47,7 @@ class Canvas:
 def grid_noise(
     rng: np.random.Generator, shape: tuple[int, int], cell: tuple[float, float], octaves: int = 1
 ) -> FloatArray:
-    """Bicubic value noise, `shape` float32, standard deviation near 1; `cell` is (height, width) in pixels."""
+    """Bicubic value noise, `shape` float32, standard deviation near 1; `cell` is (height, width) pixels."""
     height, width = shape
     total = np.zeros(shape, np.float32)
     power = 0.0
@@ -63,23 +63,32 @@ def grid_noise(
         if fine == 2:  # a fine grid, smoothed, shows less of its axes than a coarse one
             grid = grid[:-2] + 2 * grid[1:-1] + grid[2:]
             grid = (grid[:, :-2] + 2 * grid[:, 1:-1] + grid[:, 2:]) * np.float32(0.145)
-        layer = Image.fromarray(grid).resize(
+        layer = Image.fromarray(grid * np.float32(0.5**octave)).resize(
             (width, height), Image.Resampling.BICUBIC, box=(0.0, 0.0, columns, rows)
         )
-        total += np.asarray(layer) * np.float32(0.5**octave)
+        total += np.asarray(layer)
         power += 0.25**octave
-    return total * np.float32(2.1 / math.sqrt(power))
+    total *= np.float32(2.1 / math.sqrt(power))
+    return total
 
 
 def smoothstep(low: float, high: float, values: FloatArray) -> FloatArray:
     """0 below `low`, 1 above `high`, a smooth ramp between."""
-    ramp = np.clip((values - low) / (high - low), 0, 1)
-    return ramp * ramp * (3 - 2 * ramp)
+    ramp = (values - low) * (1 / (high - low))
+    np.clip(ramp, 0, 1, out=ramp)
+    weight = ramp * -2
+    weight += 3
+    weight *= ramp
+    weight *= ramp
+    return weight
 
 
 def mix(first: FloatArray, second: FloatArray, share: FloatArray) -> FloatArray:
     """`first` where share is 0, `second` where it is 1; shapes broadcast, colours on the last axis."""
-    return first + (second - first) * share[..., None]
+    mixed = second - first
+    mixed *= share[..., None]
+    mixed += first
+    return mixed
 
 
 def soften(values: FloatArray, radius: float) -> FloatArray:
@@ -105,8 +114,12 @@ def slopes(height: FloatArray) -> tuple[FloatArray, FloatArray]:
 def relief(height: FloatArray, light: FloatArray, strength: float = 1.0) -> FloatArray:
     """Brightness, (H,W) float32 around 1, of a bumpy ground of `height` pixels lit from `light` (x,y,z)."""
     down, right = slopes(height)
-    lean = -(right * light[0] + down * light[1]) * strength
-    return np.clip(1 + lean / np.sqrt(1 + lean * lean), 0.15, 1.9)
+    right *= -float(light[0]) * strength
+    down *= -float(light[1]) * strength
+    lean = right + down
+    lean /= np.sqrt(1 + lean * lean)
+    lean += 1
+    return np.clip(lean, 0.15, 1.9, out=lean)
 
 
 def cells(canvas: Canvas, name: str, cell: float) -> tuple[FloatArray, np.ndarray]:
@@ -140,117 +153,6 @@ def cells(canvas: Canvas, name: str, cell: float) -> tuple[FloatArray, np.ndarra
     return np.minimum(np.sqrt(second) - centre, np.float32(0.68) - centre), ident
 
 
-@dataclass(frozen=True)
-class Segments:
-    """Straight pieces of round tubes: the pieces run from `start` to `end` (N,2) as (x,y) pixels, with the
-    radii `radius_start`, `radius_end` (N,) and the way along the tube `along_start`, `along_end` (N,)."""
-
-    start: FloatArray
-    end: FloatArray
-    radius_start: FloatArray
-    radius_end: FloatArray
-    along_start: FloatArray
-    along_end: FloatArray
-
-    @staticmethod
-    def chain(points: FloatArray, radii: FloatArray, along: FloatArray) -> Segments:
-        """One tube through `points` (N,2) with `radii` (N,) and `along` (N,)."""
-        return Segments(points[:-1], points[1:], radii[:-1], radii[1:], along[:-1], along[1:])
-
-    @staticmethod
-    def join(parts: list[Segments]) -> Segments:
-        """All pieces of all parts."""
-        names = ("start", "end", "radius_start", "radius_end", "along_start", "along_end")
-        return Segments(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-@dataclass(frozen=True)
-class Traced:
-    """Tubes seen from above, inside the window `rows`, `columns` of the frame; all arrays (h,w) float32.
-
-    `distance` to the outline in pixels (negative inside), `height` of the round surface in pixels (0 outside),
-    `along` the tube, `across` it (-1 left border .. 1 right border), `radius` there.
-    """
-
-    rows: slice
-    columns: slice
-    distance: FloatArray
-    height: FloatArray
-    along: FloatArray
-    across: FloatArray
-    radius: FloatArray
-
-
-def window_of(segments: Segments, shape: tuple[int, int], margin: float = 2.0) -> tuple[slice, slice] | None:
-    """The (rows, columns) of the frame that the tubes can touch, None when they lie outside of it."""
-    reach = np.maximum(segments.radius_start, segments.radius_end)[:, None] + margin
-    low = np.minimum(segments.start, segments.end) - reach
-    high = np.maximum(segments.start, segments.end) + reach
-    left, top = (max(0, math.floor(value)) for value in low.min(axis=0))
-    right, bottom = (math.ceil(value) + 1 for value in high.max(axis=0))
-    right, bottom = min(right, shape[1]), min(bottom, shape[0])
-    if right <= left or bottom <= top:
-        return None
-    return slice(top, bottom), slice(left, right)
-
-
-def trace(segments: Segments, shape: tuple[int, int]) -> Traced | None:
-    """Draw tubes into a frame of `shape` (height, width); None when they lie outside of it."""
-    window = window_of(segments, shape)
-    if window is None:
-        return None
-    rows, columns = window
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    # dist^2 - r^2 is smallest for the sphere that rises highest: the union of spheres without any square root.
-    power = np.full(size, 1e12, np.float32)
-    along, across = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    radius = np.ones(size, np.float32)
-    reach = np.maximum(segments.radius_start, segments.radius_end)[:, None] + 2.0
-    corner = (columns.start, rows.start)
-    low = np.floor(np.minimum(segments.start, segments.end) - reach - corner).astype(int).clip(0)
-    high = np.ceil(np.maximum(segments.start, segments.end) + reach - corner).astype(int) + 1
-    high = high.clip(0, (size[1], size[0]))
-    starts, ends = segments.start - corner, segments.end - corner
-    numbers = np.column_stack(
-        [starts, ends, segments.radius_start, segments.radius_end, segments.along_start, segments.along_end]
-    )
-    for (left, top), (right, bottom), piece in zip(low.tolist(), high.tolist(), numbers.tolist(), strict=True):
-        if left < right and top < bottom:
-            view = (slice(top, bottom), slice(left, right))
-            _trace_piece(piece, view, (power, along, across, radius))
-    distance = np.sqrt(np.maximum(power + radius * radius, 0)) - radius
-    return Traced(rows, columns, distance, np.sqrt(np.maximum(-power, 0)), along, across, radius)
-
-
-def _trace_piece(
-    piece: list[float], view: tuple[slice, slice], buffers: tuple[FloatArray, ...]
-) -> None:
-    """Lower `power` (and set along, across, radius) in the `view` of `buffers` where the one piece is higher.
-
-    `piece` is x, y of the start and of the end, the two radii, along at the start and at the end.
-    """
-    power, along, across, radius = (buffer[view] for buffer in buffers)
-    x0, y0, x1, y1, r0, r1, begin, end = piece
-    step_x, step_y, grow = x1 - x0, y1 - y0, r1 - r0
-    length2 = max(step_x * step_x + step_y * step_y, 1e-6)
-    # The sphere that rises highest over a pixel is not at its foot when the tube tapers, but shifted by `grow`.
-    lean = max(length2 - grow * grow, 0.2 * length2)
-    off_x = np.arange(view[1].start, view[1].stop, dtype=np.float32)[None, :] + np.float32(0.5 - x0)
-    off_y = np.arange(view[0].start, view[0].stop, dtype=np.float32)[:, None] + np.float32(0.5 - y0)
-    place = off_x * (step_x / lean) + (off_y * (step_y / lean) + r0 * grow / lean)
-    np.clip(place, 0, 1, out=place)
-    here = place * grow + r0
-    away_x, away_y = off_x - place * step_x, off_y - place * step_y
-    piece_power = away_x * away_x + away_y * away_y - here * here
-    nearer = piece_power < power
-    scale = 1 / math.sqrt(length2)
-    side = (away_y * (step_x * scale) - away_x * (step_y * scale)) / here
-    np.copyto(power, piece_power, where=nearer)
-    np.copyto(along, place * (end - begin) + begin, where=nearer)
-    np.copyto(across, side, where=nearer)
-    np.copyto(radius, here, where=nearer)
-
-
 def sample(texture: FloatArray, rows: FloatArray, columns: FloatArray) -> FloatArray:
     """Bilinear look-up in `texture` (h,w,C) at fractional `rows`, `columns` (P,), clamped; returns (P,C)."""
     height, width = texture.shape[:2]
@@ -274,29 +176,35 @@ class Sketch:
         self._colour_pen = ImageDraw.Draw(self.colour)
         self._cover_pen = ImageDraw.Draw(self.cover)
 
-    def polygon(self, points: FloatArray, colour: FloatArray) -> None:
-        """Fill the polygon `points` (N,2) as (x,y) pixels with `colour` (3,) in 0..1."""
+    def polygon(self, points: FloatArray, colour: FloatArray, *, covered: bool = False) -> None:
+        """Fill the polygon `points` (N,2) as (x,y) pixels with `colour` (3,) in 0..1; `covered` promises that
+        it lies on what has been drawn before."""
         outline = (points * self.scale).ravel().tolist()
-        red, green, blue = (int(min(max(value, 0.0), 1.0) * 255) for value in colour)
+        red, green, blue = (int(min(max(value, 0.0), 1.0) * 255) for value in colour.tolist())
         self._colour_pen.polygon(outline, fill=(red, green, blue))
-        self._cover_pen.polygon(outline, fill=255)
+        if not covered:
+            self._cover_pen.polygon(outline, fill=255)
 
     def layers(self) -> tuple[FloatArray, FloatArray]:
         """What was drawn: colour (H,W,3) float32, cover (H,W) float32 in 0..1."""
         colour = self.colour.reduce(self.scale) if self.scale > 1 else self.colour
         cover = self.cover.reduce(self.scale) if self.scale > 1 else self.cover
-        alpha = np.asarray(cover, np.float32) / 255
+        alpha = np.multiply(np.asarray(cover), 1 / 255, dtype=np.float32)
         # The empty sketch is black, so reduced edge pixels are darkened by the missing part: divide it out.
-        paint = np.asarray(colour, np.float32) / 255 / np.maximum(alpha, 1 / 255)[..., None]
-        return np.minimum(paint, 1), alpha
+        paint = from_bytes(colour)
+        paint /= np.maximum(alpha, 1 / 255)[..., None]
+        return np.minimum(paint, 1, out=paint), alpha
 
-    def onto(self, picture: FloatArray, shadow: float = 0.0, drop: tuple[float, float] = (0, 0)) -> FloatArray:
-        """`picture` (H,W,3) under the sketch, which casts a soft shadow of strength `shadow` moved by `drop`
-        (x,y) pixels."""
+    def onto(
+        self, picture: FloatArray, shadow: float, drop: tuple[float, float], shade: FloatArray
+    ) -> FloatArray:
+        """`picture` (H,W,3) under the sketch, whose brightness is multiplied by `shade` (H,W).
+
+        It casts a soft shadow of strength `shadow`, moved by `drop` (x,y) pixels.
+        """
         paint, alpha = self.layers()
-        if shadow:
-            everywhere = (slice(0, self.shape[0]), slice(0, self.shape[1]))
-            cast_shadow(picture, alpha, everywhere, shadow, drop)
+        cast_shadow(picture, alpha, (slice(0, self.shape[0]), slice(0, self.shape[1])), shadow, drop)
+        paint *= shade[..., None]
         return mix(picture, paint, alpha)
 
 
@@ -319,7 +227,7 @@ def cast_shadow(
     strength: float,
     drop: tuple[float, float],
 ) -> None:
-    """Darken `picture` (H,W,3) in place by the shadow of a thing whose `cover` (h,w) in 0..1 lies in `window`;
+    """Darken `picture` (H,W,3) in place by the shadow of a thing whose `cover` (h,w) 0..1 lies in `window`;
     the shadow is moved by `drop` (x,y) pixels and is as soft as that is far."""
     reach = math.hypot(*drop)
     margin = math.ceil(2.5 * reach) + 2
@@ -331,15 +239,29 @@ def cast_shadow(
     padded = np.pad(
         cover, ((rows.start - top, bottom - rows.stop), (columns.start - left, right - columns.stop))
     )
-    shade = np.clip(soften(shifted(padded, drop), max(1.0, reach)), 0, 1) * np.float32(-strength) + 1
+    shade = np.clip(soften(shifted(padded, drop), max(1.0, reach)), 0, 1)
+    shade *= -strength
+    shade += 1
     picture[top:bottom, left:right] *= shade[..., None]
 
 
 def to_bytes(picture: FloatArray) -> Image.Image:
     """A pillow image of `picture` (H,W,3) float32 in 0..1."""
-    return Image.fromarray((np.clip(picture, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8))
+    levels = np.clip(picture, 0, 1)
+    levels *= 255
+    levels += 0.5
+    return Image.fromarray(levels.astype(np.uint8))
+
+
+def blur(picture: FloatArray, radius: float) -> FloatArray:
+    """`picture` (H,W,3) blurred by a Gaussian of `radius` pixels."""
+    sharp = to_bytes(picture)
+    if radius <= 2:
+        return from_bytes(sharp.filter(ImageFilter.GaussianBlur(radius)))
+    small = sharp.reduce(2).filter(ImageFilter.GaussianBlur(radius / 2))  # nothing to lose at half the size
+    return from_bytes(small.resize(sharp.size, Image.Resampling.BILINEAR))
 
 
 def from_bytes(image: Image.Image) -> FloatArray:
     """The (H,W,3) float32 in 0..1 of an RGB pillow image."""
-    return np.asarray(image).astype(np.float32) * np.float32(1 / 255)
+    return np.multiply(np.asarray(image), 1 / 255, dtype=np.float32)

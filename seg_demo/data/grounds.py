@@ -9,42 +9,28 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from seg_demo.data.drawing import (
     Canvas,
     FloatArray,
-    Segments,
-    Sketch,
+    blur,
     cast_shadow,
     cells,
-    from_bytes,
     mix,
     relief,
     smoothstep,
-    soften,
-    to_bytes,
-    trace,
 )
+from seg_demo.data.leaves import DEAD_LEAVES, GREEN_LEAVES, MOSS, STRAW, Colours, lay_blades, scatter_leaves
+from seg_demo.data.tubes import Segments, trace
 
 Ground = Callable[[Canvas, FloatArray], FloatArray]
-Colours = list[tuple[float, float, float]]
 
-MOSS: Colours = [(0.10, 0.16, 0.05), (0.20, 0.33, 0.08), (0.33, 0.47, 0.13), (0.47, 0.58, 0.22)]
-STRAW: Colours = [(0.42, 0.33, 0.22), (0.66, 0.55, 0.40), (0.82, 0.72, 0.55), (0.90, 0.84, 0.72)]
-DEAD_LEAVES: Colours = [(0.42, 0.26, 0.13), (0.56, 0.36, 0.18), (0.33, 0.20, 0.12), (0.62, 0.47, 0.28), (0.50, 0.22, 0.10)]
-GREEN_LEAVES: Colours = [(0.10, 0.27, 0.11), (0.17, 0.38, 0.16), (0.28, 0.47, 0.19), (0.13, 0.31, 0.20)]
 PEBBLES: list[Colours] = [
     [(0.52, 0.50, 0.47), (0.38, 0.37, 0.36), (0.66, 0.62, 0.56), (0.28, 0.27, 0.27), (0.47, 0.39, 0.32)],
     [(0.62, 0.50, 0.37), (0.72, 0.62, 0.48), (0.47, 0.35, 0.25), (0.82, 0.75, 0.63), (0.55, 0.33, 0.22)],
     [(0.13, 0.13, 0.14), (0.20, 0.20, 0.21), (0.09, 0.09, 0.10), (0.29, 0.28, 0.27), (0.62, 0.60, 0.54)],
     [(0.45, 0.20, 0.12), (0.62, 0.34, 0.16), (0.22, 0.16, 0.13), (0.36, 0.40, 0.26), (0.50, 0.47, 0.40)],
 ]
-
-
-def ground_named(name: str) -> Ground:
-    """The ground function called `name`, one of GROUNDS."""
-    return GROUNDS[name]
 
 
 def _plain(canvas: Canvas, colour: tuple[float, float, float] | FloatArray) -> FloatArray:
@@ -67,6 +53,7 @@ def gravel(canvas: Canvas, light: FloatArray) -> FloatArray:
     colours = PEBBLES[int(rng.integers(len(PEBBLES)))]
     border, ident = cells(canvas, "gravel cells", cell)
     size = cell * canvas.unit
+    border = border - canvas.rng("gravel sizes").uniform(-0.04, 0.1, 4096).astype(np.float32)[ident]
     dome = np.sqrt(np.clip(border * 1.7, 0, 1)) * np.float32(size * 0.40)
     grain = canvas.noise("gravel grain", cell * 0.45, 4)
     shade = relief(dome + grain * np.float32(size * 0.012), light, 1.0)
@@ -81,10 +68,12 @@ def soil(canvas: Canvas, light: FloatArray) -> FloatArray:
     dark = [(0.13, 0.09, 0.07), (0.22, 0.15, 0.11), (0.30, 0.21, 0.16)]
     cell = float(rng.uniform(0.015, 0.05))
     border, ident = cells(canvas, "soil cells", cell)
-    lumps = canvas.noise("soil lumps", 0.16, 5)
+    border = border - canvas.rng("soil sizes").uniform(-0.1, 0.4, 4096).astype(np.float32)[ident]
+    lumps = canvas.noise("soil lumps", 0.16, 3)
+    crumbs = canvas.noise("soil crumbs", cell * 0.6, 3)
     size = cell * canvas.unit
-    height = np.sqrt(np.clip(border, 0, 1)) * np.float32(0.35 * size) + lumps * np.float32(0.22 * size)
-    colour = _palette(canvas, "soil colours", dark, ident) * (1 + 0.25 * lumps)[..., None]
+    height = np.sqrt(np.clip(border, 0, 1)) * np.float32(0.35 * size) + crumbs * np.float32(0.13 * size)
+    colour = _palette(canvas, "soil colours", dark, ident) * (1 + 0.25 * lumps + 0.12 * crumbs)[..., None]
     return colour * (relief(height, light, 1.2) * (0.45 + 0.55 * smoothstep(-0.1, 0.25, border)))[..., None]
 
 
@@ -155,7 +144,7 @@ def moss(canvas: Canvas, light: FloatArray) -> FloatArray:
     picture = _plain(canvas, MOSS[0]) * (0.7 + 0.25 * lumps)[..., None]
     length = float(rng.uniform(0.035, 0.06))
     layers = [MOSS[0:2], MOSS[1:3], MOSS[2:4]]
-    picture = _strokes(canvas, "moss blades", picture, layers, 900, length, 0.09, 0.3)
+    picture = lay_blades(canvas, "moss blades", picture, layers, 800, length, 0.09, 0.4, 0.0)
     picture = picture * np.clip(0.85 + 0.30 * lumps, 0.25, 1.5)[..., None]
     wet = canvas.noise("moss wet", 0.014, 2) + 0.5 * canvas.noise("moss sheen", 0.35, 2)
     glints = smoothstep(1.5, 2.3, wet) * float(rng.uniform(0.2, 0.9))
@@ -166,9 +155,9 @@ def shavings(canvas: Canvas, light: FloatArray) -> FloatArray:
     """Wood shavings or straw lying in all directions."""
     rng = canvas.rng("shavings")
     picture = _plain(canvas, (0.30, 0.23, 0.15))
-    length, count = float(rng.uniform(0.07, 0.13)), int(rng.integers(160, 300))
+    length, count = float(rng.uniform(0.07, 0.13)), int(rng.integers(260, 480))
     layers = [STRAW[0:2], STRAW[0:3], STRAW[1:4], STRAW[2:4]]
-    picture = _strokes(canvas, "shavings", picture, layers, count, length, 0.11, 1.6)
+    picture = lay_blades(canvas, "shavings", picture, layers, count, length, 0.10, 0.16, 1.6)
     return picture * (1 + 0.08 * canvas.noise("shavings grain", 0.02, 3))[..., None]
 
 
@@ -178,7 +167,7 @@ def leaf_litter(canvas: Canvas, light: FloatArray) -> FloatArray:
     picture = soil(canvas, light)
     size = float(rng.uniform(0.16, 0.34))
     for layer in range(3):
-        picture = scatter_leaves(canvas, f"litter {layer}", picture, DEAD_LEAVES, round(1.1 / size**2), size)
+        picture = scatter_leaves(canvas, f"litter {layer}", picture, DEAD_LEAVES, round(0.9 / size**2), size)
         picture *= 1.0 if layer == 2 else 0.86
     return picture * (1 + 0.10 * canvas.noise("litter grain", 0.03, 4))[..., None]
 
@@ -186,14 +175,22 @@ def leaf_litter(canvas: Canvas, light: FloatArray) -> FloatArray:
 def foliage(canvas: Canvas, light: FloatArray) -> FloatArray:
     """Large glossy green leaves in front of a blurred room or dark plants."""
     rng = canvas.rng("foliage")
-    back = [(0.80, 0.74, 0.73), (0.86, 0.42, 0.40), (0.16, 0.20, 0.14), (0.55, 0.58, 0.56), (0.08, 0.08, 0.07)]
+    back = [
+        (0.80, 0.74, 0.73),
+        (0.86, 0.42, 0.40),
+        (0.16, 0.20, 0.14),
+        (0.55, 0.58, 0.56),
+        (0.08, 0.08, 0.07),
+    ]
     first, second = (np.float32(back[int(index)]) for index in rng.choice(len(back), 2, replace=False))
     picture = mix(_plain(canvas, first), second, smoothstep(-0.4, 0.4, canvas.noise("foliage back", 0.5, 2)))
     size = float(rng.uniform(0.28, 0.50))
     for layer in range(3):
-        picture = scatter_leaves(canvas, f"foliage {layer}", picture, GREEN_LEAVES, round(0.55 / size**2), size)
+        picture = scatter_leaves(
+            canvas, f"foliage {layer}", picture, GREEN_LEAVES, round(0.55 / size**2), size
+        )
         if layer < 2:
-            picture = np.stack([soften(picture[..., c], 0.012 * canvas.unit) for c in range(3)], axis=-1) * 0.88
+            picture = blur(picture, 0.008 * canvas.unit) * np.float32(0.88)
     sheen = smoothstep(0.8, 2.2, canvas.noise("foliage sheen", 0.22, 2)) * 0.25
     return mix(picture, np.float32([0.80, 0.88, 0.90]), sheen)
 
@@ -201,7 +198,13 @@ def foliage(canvas: Canvas, light: FloatArray) -> FloatArray:
 def tray(canvas: Canvas, light: FloatArray) -> FloatArray:
     """A smooth plastic tray or paper towel with a few stains."""
     rng = canvas.rng("tray")
-    tones = [(0.88, 0.88, 0.86), (0.80, 0.83, 0.86), (0.72, 0.78, 0.70), (0.42, 0.55, 0.66), (0.86, 0.82, 0.72)]
+    tones = [
+        (0.88, 0.88, 0.86),
+        (0.80, 0.83, 0.86),
+        (0.72, 0.78, 0.70),
+        (0.42, 0.55, 0.66),
+        (0.86, 0.82, 0.72),
+    ]
     picture = _plain(canvas, tones[int(rng.integers(len(tones)))])
     dimple = canvas.noise("tray dimple", 0.022, 1) * np.float32(0.0009 * canvas.unit * rng.uniform(0, 1.5))
     picture *= (relief(dimple, light) * (1 + 0.035 * canvas.noise("tray tone", 0.6, 3)))[..., None]
@@ -232,7 +235,7 @@ def hand(canvas: Canvas, light: FloatArray) -> FloatArray:
     room = [(0.45, 0.43, 0.40), (0.25, 0.30, 0.22), (0.70, 0.68, 0.66), (0.30, 0.25, 0.24)]
     picture = _plain(canvas, room[int(rng.integers(len(room)))])
     picture *= (1 + 0.3 * canvas.noise("hand room", 0.4, 3))[..., None]
-    tone = np.float32([(0.83, 0.61, 0.50), (0.74, 0.51, 0.40), (0.55, 0.36, 0.26)][int(rng.integers(3))])
+    tone = np.float32([(0.84, 0.66, 0.57), (0.76, 0.56, 0.46), (0.55, 0.38, 0.29)][int(rng.integers(3))])
     unit, centre = canvas.unit, np.array([canvas.width, canvas.height]) / 2
     angle = rng.uniform(0, 2 * math.pi)
     ahead = np.array([math.cos(angle), math.sin(angle)])
@@ -254,7 +257,7 @@ def hand(canvas: Canvas, light: FloatArray) -> FloatArray:
         cover = np.clip(0.5 - traced.distance, 0, 1)
         cast_shadow(picture, cover, view, 0.45, (0.02 * unit, 0.03 * unit))
         flat = np.sqrt(traced.height + 1) * np.float32(0.16 * math.sqrt(unit))
-        bumps = flat + (0.0022 * creases[view] + 0.0006 * pores[view]) * np.float32(unit)
+        bumps = flat + (0.0013 * creases[view] + 0.0004 * pores[view]) * np.float32(unit)
         skin = tone * (relief(bumps, light, 0.8) * (1 + 0.04 * creases[view]))[..., None]
         skin = mix(skin, skin * np.float32([1.06, 0.86, 0.82]), smoothstep(0.3, 1.0, np.abs(traced.across)))
         picture[view] = mix(picture[view], skin, cover)
@@ -271,102 +274,6 @@ def _positions(canvas: Canvas) -> tuple[FloatArray, FloatArray]:
     y = (np.arange(canvas.height, dtype=np.float32) + 0.5 - canvas.height / 2) / np.float32(canvas.unit)
     x = (np.arange(canvas.width, dtype=np.float32) + 0.5 - canvas.width / 2) / np.float32(canvas.unit)
     return y[:, None], x[None, :]
-
-
-def _strokes(
-    canvas: Canvas,
-    name: str,
-    picture: FloatArray,
-    layers: list[Colours],
-    count: int,
-    length: float,
-    width: float,
-    drop: float,
-) -> FloatArray:
-    """Bent blades of `length` units, `width` times as wide, over `picture`: `count` for each palette in
-    `layers`, each with a thin shadow `drop` thousandths of a unit away."""
-    rng = canvas.rng(name)
-    scale = 2 if canvas.unit < 900 else 1
-    size = (canvas.width * scale, canvas.height * scale)
-    image = to_bytes(picture).resize(size, Image.Resampling.NEAREST)
-    pen = ImageDraw.Draw(image)
-    shift = np.tile([drop, drop], 6) * (canvas.unit * scale / 256)
-    for colours in layers:
-        tone = np.array(colours)[rng.integers(0, len(colours), count)] * np.exp(rng.normal(0, 0.16, (count, 1)))
-        outlines = _blades(rng, count, size, 0.5 * length * canvas.unit * scale, width)
-        fills = (np.clip(tone, 0, 1) * 255).astype(int)
-        darks = (fills * 0.35).astype(int)
-        for blade, shadow, fill, dark in zip(
-            outlines.tolist(), (outlines + shift).tolist(), fills.tolist(), darks.tolist(), strict=True
-        ):
-            pen.polygon(shadow, fill=tuple(dark))
-            pen.polygon(blade, fill=tuple(fill))
-    return from_bytes(image.reduce(scale))
-
-
-def _blades(
-    rng: np.random.Generator, count: int, size: tuple[int, int], half: float, width: float
-) -> FloatArray:
-    """Outlines (count,12), as x,y pairs, of bent blades about 2 * `half` long anywhere in `size` (w, h)."""
-    middle = rng.uniform(-0.05, 1.05, (count, 2)) * size
-    angle, bend = rng.uniform(0, 2 * math.pi, count), rng.normal(0, 0.4, (count, 1))
-    ahead = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (half * np.exp(rng.normal(0, 0.3, (count, 1))))
-    aside = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
-    end, mid, thick = aside * -bend, aside * (0.4 * bend), aside * width
-    corners = [
-        middle - ahead + end,
-        middle - 0.4 * ahead + mid + thick,
-        middle + 0.4 * ahead + mid + thick,
-        middle + ahead + end,
-        middle + 0.4 * ahead + mid - thick,
-        middle - 0.4 * ahead + mid - thick,
-    ]
-    return np.concatenate(corners, axis=1)
-
-
-def leaf_outline(base: FloatArray, tip: FloatArray, plump: float, bend: float) -> tuple[FloatArray, FloatArray]:
-    """The two halves (each (N,2)) of a leaf from `base` to `tip` (x,y): its outline on one side and midrib."""
-    t = np.linspace(0, 1, 11)[:, None]
-    ahead = tip - base
-    aside = np.array([-ahead[1], ahead[0]])
-    rib = base + ahead * t + aside * (bend * t * (1 - t))
-    bulge = aside * (plump * np.sin(np.pi * t**0.85) ** 0.9)
-    return np.concatenate([rib + bulge, rib[::-1]]), np.concatenate([rib - bulge, rib[::-1]])
-
-
-def draw_leaf(
-    sketch: Sketch, base: FloatArray, tip: FloatArray, plump: float, bend: float, colour: FloatArray
-) -> None:
-    """A leaf with two differently lit halves, side veins and a pale midrib."""
-    upper, lower = leaf_outline(base, tip, plump, bend)
-    sketch.polygon(upper, colour * 1.10)
-    sketch.polygon(lower, colour * 0.80)
-    ribs = len(upper) // 2
-    line = 0.006 * (tip - base)[::-1] * (-1, 1)
-    for half, shade in ((upper, 1.28), (lower, 0.97)):
-        for index in range(1, ribs - 2, 2):
-            start, end = half[len(half) - 1 - index], half[min(index + 2, ribs - 1)]
-            vein = start + (end - start) * 0.86
-            along = (tip - base) * 0.007
-            sketch.polygon(np.stack([start - along, vein, start + along]), colour * shade)
-    rib = upper[ribs:][::-1]
-    sketch.polygon(np.concatenate([rib - line, (rib + line)[::-1]]), colour * 1.4 + 0.03)
-
-
-def scatter_leaves(
-    canvas: Canvas, name: str, picture: FloatArray, colours: Colours, count: int, size: float
-) -> FloatArray:
-    """`count` leaves of about `size` units with a shadow, anywhere over `picture`."""
-    rng = canvas.rng(name)
-    sketch = Sketch((canvas.height, canvas.width))
-    for _ in range(count):
-        place = rng.uniform(-0.05, 1.05, 2) * (canvas.width, canvas.height)
-        angle, scale = rng.uniform(0, 2 * math.pi), size * canvas.unit * math.exp(rng.normal(0, 0.25))
-        ahead = np.array([math.cos(angle), math.sin(angle)]) * scale
-        colour = np.float32(colours[int(rng.integers(len(colours)))]) * math.exp(rng.normal(0, 0.18))
-        draw_leaf(sketch, place - ahead / 2, place + ahead / 2, rng.uniform(0.16, 0.34), rng.normal(0, 0.3), colour)
-    drop = 0.02 * canvas.unit
-    return sketch.onto(picture, 0.6, (0.6 * drop, drop))
 
 
 GROUNDS: dict[str, Ground] = {

@@ -11,13 +11,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg_demo.data.drawing import FloatArray, Segments, Traced, trace, window_of
+from seg_demo.data.drawing import FloatArray
+from seg_demo.data.tubes import Segments, Traced, trace, window_of
 
-SPINE_POINTS = 64
+SPINE_POINTS = 96
 # Half-widths of the body from snout tip (0) to tail tip (1), in body lengths.
 PROFILE_PLACES = (0.0, 0.03, 0.07, 0.11, 0.15, 0.21, 0.30, 0.40, 0.47, 0.53, 0.60, 0.75, 0.90, 1.0)
-PROFILE_TOP = (0.023, 0.036, 0.048, 0.050, 0.040, 0.045, 0.056, 0.055, 0.045, 0.034, 0.027, 0.020, 0.012, 0.003)
-PROFILE_SIDE = (0.021, 0.030, 0.038, 0.040, 0.039, 0.046, 0.055, 0.053, 0.046, 0.039, 0.038, 0.035, 0.021, 0.004)
+PROFILE_TOP = (
+    0.020,
+    0.036,
+    0.049,
+    0.053,
+    0.037,
+    0.045,
+    0.056,
+    0.055,
+    0.045,
+    0.034,
+    0.027,
+    0.020,
+    0.012,
+    0.003,
+)
+PROFILE_SIDE = (
+    0.021,
+    0.030,
+    0.038,
+    0.040,
+    0.039,
+    0.046,
+    0.055,
+    0.053,
+    0.046,
+    0.039,
+    0.038,
+    0.035,
+    0.021,
+    0.004,
+)
 LIMB_ANGLE = 1.95  # where the limbs grow out of the body, as an angle around it
 EYE_ANGLE = 0.98
 EYE_PLACE = 0.062
@@ -87,7 +118,7 @@ def random_pose(rng: np.random.Generator, heading: float, *, stout: float, close
     roll = _random_roll(rng)
     spine, tangents, radii, growth = _spine(rng, heading, roll, stout, closeness)
     along = np.linspace(0, 1, SPINE_POINTS)
-    normals = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1)
+    normals = np.stack([tangents[:, 1], -tangents[:, 0]], axis=1)  # towards positive `across` of the trace
 
     def frame(place: float) -> tuple[FloatArray, FloatArray, FloatArray, float, float]:
         index = round(place * (SPINE_POINTS - 1))
@@ -102,8 +133,8 @@ def random_pose(rng: np.random.Generator, heading: float, *, stout: float, close
     for side in (-1, 1):
         angle = side * EYE_ANGLE - roll
         if math.cos(angle) > -0.2:
-            spot = centre + normal * (math.sin(angle) * radius * 0.93)
-            eyes.append(Eye(spot, 0.0118 * grown * (0.9 + 0.2 * stout), max(math.cos(angle), 0.25)))
+            spot = centre + normal * (math.sin(angle) * radius * 0.9)
+            eyes.append(Eye(spot, 0.0100 * grown * (0.9 + 0.2 * stout), max(math.cos(angle), 0.25)))
     body = Segments.chain(spine, radii, along)
     return Pose(body, tuple(limbs), tuple(eyes), roll, 1.0)
 
@@ -129,7 +160,9 @@ def _spine(
     curvature = bend[0] * 1.2 + bend[1] * 2.6 * np.sin(2 * np.pi * place) + bend[2] * 2.4 * np.cos(3 * place)
     curvature += curl * 3.2 * np.clip((place - 0.5) / 0.5, 0, 1) ** 1.2
     # A head and shoulders do not bend; the trunk bends less than the tail.
-    curvature = np.clip(curvature, -7.5, 7.5) * np.interp(place, (0, 0.12, 0.22, 0.5, 1), (0.1, 0.45, 0.8, 1, 1))
+    curvature = np.clip(curvature, -7.5, 7.5) * np.interp(
+        place, (0, 0.12, 0.22, 0.5, 1), (0.1, 0.45, 0.8, 1, 1)
+    )
     turn = np.concatenate([[0], np.cumsum(curvature[1:]) / SPINE_POINTS])
     turn -= turn[round(0.3 * SPINE_POINTS)]
     growth = np.exp(closeness * (0.32 - place) * 1.5)
@@ -140,8 +173,8 @@ def _spine(
     fat = np.exp(rng.normal(0, 0.1)) * stout
     radii = np.interp(place, PROFILE_PLACES, profile) * growth
     radii *= np.interp(place, (0, 0.15, 0.3, 0.55, 1), (stout, stout, fat, stout, 1))
-    padded = np.pad(radii, 2, mode="edge")
-    radii = sum(padded[k : k + SPINE_POINTS] * w for k, w in enumerate((0.1, 0.2, 0.4, 0.2, 0.1)))
+    weights = np.array([1, 8, 28, 56, 70, 56, 28, 8, 1]) / 256  # binomial: no kinks in the outline
+    radii = np.convolve(np.pad(radii, 4, mode="edge"), weights, mode="valid")
     return spine - spine[round(0.33 * SPINE_POINTS)], tangents, radii, growth
 
 
@@ -184,7 +217,9 @@ def _limb(
     toes = 5 if hind else 4
     for toe in range(toes):
         fan = (toe - (toes - 1) / 2) * (0.95 if hind else 1.05) / (toes - 1) * 2
-        reach = (0.036 if hind else 0.031) * grown * (1 - 0.32 * abs(fan) ** 1.5) * math.exp(rng.normal(0, 0.08))
+        reach = (
+            (0.036 if hind else 0.031) * grown * (1 - 0.32 * abs(fan) ** 1.5) * math.exp(rng.normal(0, 0.08))
+        )
         first = foot_swing + fan * 0.9 + rng.normal(0, 0.07)
         middle = palm + direction(first) * (reach * 0.55)
         tip = middle + direction(first - 0.25 * fan + rng.normal(0, 0.12)) * (reach * 0.55)

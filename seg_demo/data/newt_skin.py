@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg_demo.data.drawing import FloatArray, grid_noise, mix, sample, slopes, smoothstep
+from seg_demo.data.drawing import Canvas, FloatArray, grid_noise, mix, sample, slopes, smoothstep, soften
 from seg_demo.data.newt_body import Pose, Surface
 
 GIRTH = 0.05  # nominal radius in body lengths, for wrapping the skin texture around the body
@@ -29,8 +29,8 @@ class Light:
 class SkinPoints:
     """What a pattern may look at for each of P visible points; arrays (P,) float32.
 
-    `along`, `angle`, `limb` as in Surface (angle wrapped to -pi..pi); noise of standard deviation 1:
-    `blotch` (large), `speck` (small), `grain` (finest).
+    `along` (a little below 0 at the snout tip), `angle` (-pi..pi) and `limb` are as in Surface; noise of
+    standard deviation 1: `blotch` (large), `speck` (small), `grain` (finest).
     """
 
     along: FloatArray
@@ -42,29 +42,37 @@ class SkinPoints:
 
 
 def paint_skin(
-    pose: Pose, surface: Surface, species: str, rng: np.random.Generator, light: Light
+    pose: Pose, surface: Surface, species: str, canvas: Canvas, name: str, light: Light
 ) -> FloatArray:
-    """The lit animal, (h,w,3) float32 in the window of `surface`; black where there is no animal."""
+    """The lit animal, (h,w,3) float32 in the window of `surface`; black where there is no animal.
+
+    `name` is that of the random streams of `canvas` that its skin comes from.
+    """
+    rng = canvas.rng(name)
     visible = surface.distance < 1
-    points = _skin_points(pose, surface, visible, rng)
+    points = _skin_points(pose, surface, visible, canvas, name)
     pattern = {"akahara": _akahara, "madara": _madara}[species]
     albedo = np.zeros((*visible.shape, 3), np.float32)
     albedo[visible] = pattern(points, rng)
     bumps = np.zeros(visible.shape, np.float32)
     rough = float(rng.uniform(0.5, 1.1))
     body = points.limb < 0.5
-    grooves = np.cos(points.along * (2 * np.pi / 0.026)) * (np.abs(np.sin(points.angle)) > 0.5)
-    grooves *= body & (points.along > 0.2) & (points.along < 0.5)
+    trunk = smoothstep(0.2, 0.26, points.along) * smoothstep(0.5, 0.44, points.along)
+    flank = smoothstep(0.4, 0.9, np.abs(np.sin(points.angle))) * trunk * body
+    grooves = np.cos(points.along * (2 * np.pi / 0.026)) * flank
     scale = np.float32(pose.length * GIRTH * 0.011 * rough)
-    bumps[visible] = (points.speck + 1.1 * points.grain) * scale * np.where(body, 1, 0.45) + grooves * scale * 0.6
+    bumps[visible] = (points.speck + 1.1 * points.grain) * scale * np.where(
+        body, np.float32(1), np.float32(0.45)
+    ) + grooves * scale * 0.6
+    _mark_face(points, albedo, visible)
     _draw_eyes(pose, surface, albedo, bumps, species)
     gloss = float(rng.uniform(0.4, 1.0)) * (1.0 if species == "akahara" else 0.6)
-    return _lit(albedo, surface.height + bumps, light, gloss, pose.length)
+    # The traced surface is made of straight pieces; smoothing hides their joints in close-ups.
+    smooth = soften(surface.height, 0.004 * pose.length)
+    return _lit(albedo, smooth + bumps, light, gloss)
 
 
-def _skin_points(
-    pose: Pose, surface: Surface, visible: np.ndarray, rng: np.random.Generator
-) -> SkinPoints:
+def _skin_points(pose: Pose, surface: Surface, visible: np.ndarray, canvas: Canvas, name: str) -> SkinPoints:
     """Look up the skin texture, which is wrapped around body and limbs, at the visible points."""
     facing = surface.angle[visible] - np.float32(pose.roll)
     angle = surface.angle[visible]
@@ -73,12 +81,12 @@ def _skin_points(
     length = min(pose.length, TEXTURE_LIMIT)
     shape = (max(8, round(2 * math.pi * GIRTH * length)), max(16, round(length)))
     noises = [
-        grid_noise(rng, shape, (max(cell * length, 0.5),) * 2, octaves)
+        grid_noise(canvas.rng(f"{name} {cell}"), shape, (max(cell * length, 0.5),) * 2, octaves)
         for cell, octaves in ((0.052, 3), (0.017, 2), (0.0062, 1))
     ]
     wrap = np.where(limb > 0.5, 0.36, 1.0)
     rows = (facing * wrap / (2 * np.pi) + 0.5) * (shape[0] - 1)
-    columns = np.where(limb > 0.5, along + 0.18 * limb, along) * (shape[1] - 1)
+    columns = np.where(limb > 0.5, along + 0.18 * limb, 0.03 + 0.97 * along) * (shape[1] - 1)
     found = sample(np.stack(noises, axis=-1), rows, columns)
     return SkinPoints(along, angle, limb, found[:, 0], found[:, 1], found[:, 2])
 
@@ -91,7 +99,13 @@ def _jittered(rng: np.random.Generator, colour: tuple[float, float, float], spre
 
 def _akahara(points: SkinPoints, rng: np.random.Generator) -> FloatArray:
     """Fire-belly newt: dark back, red-orange belly with black blotches; colours (P,3)."""
-    backs = ((0.14, 0.10, 0.09), (0.30, 0.19, 0.18), (0.37, 0.23, 0.22), (0.20, 0.14, 0.11), (0.36, 0.31, 0.19))
+    backs = (
+        (0.14, 0.10, 0.09),
+        (0.30, 0.19, 0.18),
+        (0.37, 0.23, 0.22),
+        (0.20, 0.14, 0.11),
+        (0.36, 0.31, 0.19),
+    )
     back = _jittered(rng, backs[int(rng.integers(len(backs)))], 0.16)
     belly = _jittered(rng, (0.80, 0.29, 0.08), 0.10)
     border = rng.uniform(1.55, 2.0)
@@ -115,7 +129,7 @@ def _akahara(points: SkinPoints, rng: np.random.Generator) -> FloatArray:
 
 def _madara(points: SkinPoints, rng: np.random.Generator) -> FloatArray:
     """Marbled newt: black blotches on green, often an orange line on the back, white-flecked dark belly."""
-    green = _jittered(rng, (0.40, 0.52, 0.21), 0.13)
+    green = _jittered(rng, (0.385, 0.485, 0.21), 0.13)
     black = _jittered(rng, (0.085, 0.085, 0.075), 0.15)
     belly = _jittered(rng, (0.27, 0.22, 0.18), 0.15)
     amount = rng.uniform(-0.25, 0.3)
@@ -137,8 +151,18 @@ def _madara(points: SkinPoints, rng: np.random.Generator) -> FloatArray:
     below = belly * (1 + 0.25 * points.blotch + 0.12 * points.grain)[:, None]
     colour = mix(colour, below, under * 0.92)
     flank = smoothstep(0.9, 1.6, away) * flecks
-    colour = mix(colour, np.float32([0.86, 0.87, 0.80]), flank * 0.8)
+    colour = mix(colour, np.float32([0.86, 0.87, 0.80]), flank * (0.8 - 0.45 * under))
     return colour.astype(np.float32)
+
+
+def _mark_face(points: SkinPoints, albedo: FloatArray, visible: np.ndarray) -> None:
+    """Darken the mouth line along the jaw and the two nostrils in `albedo` (h,w,3), in place."""
+    away = np.abs(points.angle)
+    head = (points.limb < 0.5) & (points.along < 0.1)
+    mouth = np.exp(-(((away - 1.72 - 2.0 * points.along) / 0.055) ** 2)) * smoothstep(0.1, 0.08, points.along)
+    nostrils = np.exp(-(((away - 0.55) / 0.13) ** 2) - ((points.along + 0.006) / 0.0035) ** 2)
+    dark = np.where(head, np.maximum(0.65 * mouth, 0.8 * nostrils), 0)
+    albedo[visible] *= (1 - dark)[:, None]
 
 
 def _draw_eyes(pose: Pose, surface: Surface, albedo: FloatArray, bumps: FloatArray, species: str) -> None:
@@ -160,7 +184,7 @@ def _draw_eyes(pose: Pose, surface: Surface, albedo: FloatArray, bumps: FloatArr
         skin = albedo[view]
         lid = skin * 1.2 + 0.02
         paint = mix(skin, lid, smoothstep(1.65, 1.25, off))
-        paint = mix(paint, paint * 0.45, smoothstep(1.2 + soft, 1.2 - soft, off))
+        paint = mix(paint, paint * 0.6, smoothstep(1.15 + soft, 1.15 - soft, off))
         paint = mix(paint, iris, smoothstep(1.0 + soft, 1.0 - soft, off) * 0.8)
         pupil = np.float32([0.02, 0.02, 0.02])
         albedo[view] = mix(paint, pupil, smoothstep(0.82 + soft, 0.82 - soft, off))
@@ -168,8 +192,8 @@ def _draw_eyes(pose: Pose, surface: Surface, albedo: FloatArray, bumps: FloatArr
         bumps[view] = np.maximum(bumps[view], dome)
 
 
-def _lit(albedo: FloatArray, height: FloatArray, light: Light, gloss: float, length: float) -> FloatArray:
-    """Colour (h,w,3) of the surface `height` (pixels): diffuse light, wet highlights, light from the ground."""
+def _lit(albedo: FloatArray, height: FloatArray, light: Light, gloss: float) -> FloatArray:
+    """Colour (h,w,3) of the surface `height` (pixels): diffuse light, wet highlights, ground glow."""
     down, right = slopes(height)
     # Slopes grow without bound at the outline; bounded ones keep it from turning into a black line.
     right, down = right / (1 + 0.12 * np.abs(right)), down / (1 + 0.12 * np.abs(down))
@@ -180,7 +204,8 @@ def _lit(albedo: FloatArray, height: FloatArray, light: Light, gloss: float, len
     brightness = light.ambient * (0.45 + 0.55 * upright) + (1 - light.ambient) * 1.35 * diffuse
     half = np.array([towards_x, towards_y, towards_z + 1.0])
     half /= np.linalg.norm(half)
-    shine = np.maximum((-right * half[0] - down * half[1] + half[2]) * upright, 0)
+    half_x, half_y, half_z = half.tolist()
+    shine = np.maximum((-right * half_x - down * half_y + half_z) * upright, 0)
     squared = shine * shine
     sheen, glint = squared * squared * squared * squared, smoothstep(0.945, 0.99, shine)
     steep = 1 - upright
@@ -188,4 +213,4 @@ def _lit(albedo: FloatArray, height: FloatArray, light: Light, gloss: float, len
     colour = albedo * brightness[..., None] * light.tint
     colour += (gloss * (0.15 * sheen + 0.62 * glint))[..., None] * (0.35 + 0.65 * light.tint)
     colour += (0.16 * rim)[..., None] * light.bounce
-    return colour.astype(np.float32)
+    return colour

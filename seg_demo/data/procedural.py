@@ -12,25 +12,19 @@ from PIL import ImageFilter
 from seg_demo.data.drawing import (
     Canvas,
     FloatArray,
-    Segments,
     Sketch,
+    blur,
     cast_shadow,
-    from_bytes,
     mix,
     relief,
     smoothstep,
     to_bytes,
-    trace,
 )
-from seg_demo.data.grounds import (
-    DEAD_LEAVES,
-    GREEN_LEAVES,
-    GROUNDS,
-    draw_leaf,
-    scatter_leaves,
-)
+from seg_demo.data.grounds import GROUNDS
+from seg_demo.data.leaves import DEAD_LEAVES, GREEN_LEAVES, draw_leaf, lay_leaves, scatter_leaves
 from seg_demo.data.newt_body import Pose, random_pose, visible_surface
 from seg_demo.data.newt_skin import Light, paint_skin
+from seg_demo.data.tubes import Segments, trace
 
 SPECIES = ("akahara", "madara")
 SMALLEST, LARGEST = 32, 2048
@@ -82,8 +76,8 @@ def draw_newts(
         raise ValueError(f"species must be one to three of {SPECIES}, got {species}")
     canvas = Canvas(height, width, seed)
     scene = _plan(canvas, species)
-    direction = np.array([math.cos(scene.sun), math.sin(scene.sun), scene.height])
-    direction /= np.linalg.norm(direction)
+    towards = np.array([math.cos(scene.sun), math.sin(scene.sun), scene.height])
+    direction = (towards / np.linalg.norm(towards)).astype(np.float32)
     picture = GROUNDS[scene.ground](canvas, direction).astype(np.float32)
     picture = _clutter(canvas, picture, direction)
     picture = _depth_blur(canvas, picture)
@@ -186,15 +180,14 @@ def _add_newt(
     surface = visible_surface(pose, labels.shape)
     if surface is None:
         return picture
-    rng = canvas.rng(f"skin {index}")
     view = (surface.rows, surface.columns)
     cover = np.clip(0.5 - surface.distance, 0, 1)
     thickness = float(pose.body.radius_start.max())
     fall = thickness / max(float(light.direction[2]), 0.35) * 0.9
     drop = (-float(light.direction[0]) * fall, -float(light.direction[1]) * fall)
-    cast_shadow(picture, cover, view, float(rng.uniform(0.4, 0.7)), drop)
+    cast_shadow(picture, cover, view, 0.55, drop)
     cast_shadow(picture, cover, view, 0.5, (drop[0] * 0.3, drop[1] * 0.3))
-    painted = paint_skin(pose, surface, species, rng, light)
+    painted = paint_skin(pose, surface, species, canvas, f"skin {index}", light)
     picture[view] = mix(picture[view], painted, cover)
     labels[view][cover >= 0.5] = SPECIES.index(species) + 1
     return picture
@@ -261,8 +254,7 @@ def _occlude(canvas: Canvas, picture: FloatArray, labels: np.ndarray) -> FloatAr
         colour = np.float32(colours[int(rng.integers(len(colours)))]) * math.exp(rng.normal(0.15, 0.2))
         draw_leaf(sketch, base, tip, plump, rng.normal(0, 0.25), colour)
     labels[sketch.layers()[1] > 0.5] = 0
-    drop = 0.02 * canvas.unit
-    return sketch.onto(picture, 0.5, (0.5 * drop, drop))
+    return lay_leaves(canvas, "occluder", sketch, picture)
 
 
 def _depth_blur(canvas: Canvas, picture: FloatArray) -> FloatArray:
@@ -273,15 +265,10 @@ def _depth_blur(canvas: Canvas, picture: FloatArray) -> FloatArray:
     everywhere = float(rng.random() < 0.25)
     if depth < 0.6:
         return picture
-    sharp = to_bytes(picture)
-    if depth > 2:  # nothing to lose by blurring at half the size
-        blurred = sharp.reduce(2).filter(ImageFilter.GaussianBlur(depth / 2)).resize(sharp.size)
-    else:
-        blurred = sharp.filter(ImageFilter.GaussianBlur(depth))
     y = (np.arange(canvas.height, dtype=np.float32)[:, None] / canvas.height - 0.5) * math.cos(angle)
     x = (np.arange(canvas.width, dtype=np.float32)[None, :] / canvas.width - 0.5) * math.sin(angle)
     far = np.maximum(smoothstep(0.3 * reach, reach, np.abs(x + y - offset)), np.float32(0.7 * everywhere))
-    return mix(picture, from_bytes(blurred), far)
+    return mix(picture, blur(picture, depth), far)
 
 
 def _finish(canvas: Canvas, picture: FloatArray, scene: Scene, direction: FloatArray) -> np.ndarray:
@@ -290,9 +277,10 @@ def _finish(canvas: Canvas, picture: FloatArray, scene: Scene, direction: FloatA
     y = np.linspace(-1, 1, canvas.height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, canvas.width, dtype=np.float32)[None, :]
     fall = 1 + rng.uniform(0.02, 0.22) * (x * direction[0] + y * direction[1])
-    fall = fall - rng.uniform(0.03, 0.16) * (x * x + y * y)
+    fall = (fall - rng.uniform(0.03, 0.16) * (x * x + y * y)).astype(np.float32)
     gain = scene.tint * np.float32(math.exp(rng.normal(0.16, 0.14)))
-    picture = picture * (fall[..., None] * gain)
+    picture *= fall[..., None]
+    picture *= gain
     if rng.random() < 0.25:
         haze = np.clip(0.16 + 0.10 * canvas.noise("haze", 0.8, 2), 0, 0.5) * float(rng.uniform(0.3, 1.3))
         picture = mix(picture, np.float32([0.66, 0.72, 0.80]), haze)
@@ -303,5 +291,9 @@ def _finish(canvas: Canvas, picture: FloatArray, scene: Scene, direction: FloatA
     centre = float(rng.uniform(2, 10))
     soft = ImageFilter.Kernel((3, 3), (0.5, 1, 0.5, 1, centre, 1, 0.5, 1, 0.5))
     image = np.asarray(to_bytes(picture).point(table * 3).filter(soft))
-    grain = rng.standard_normal((canvas.height, canvas.width, 1), np.float32) * np.float32(rng.uniform(1, 4.5))
-    return np.clip(image + (grain + np.float32(0.5)), 0, 255).astype(np.uint8)
+    grain = rng.standard_normal((canvas.height, canvas.width, 1), np.float32) * np.float32(
+        rng.uniform(1, 4.5)
+    )
+    grain += np.float32(0.5)
+    noisy = image + grain
+    return np.clip(noisy, 0, 255, out=noisy).astype(np.uint8)

@@ -1,0 +1,75 @@
+"""The models that can be chosen by name: bundled, the user's own, and torchvision's."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from seg_demo.checkpoint import Checkpoint, find_checkpoints, load_checkpoint
+from seg_demo.infer.pretrained import PRETRAINED, load_pretrained
+from seg_demo.registry import look_up
+
+if TYPE_CHECKING:
+    from seg_demo.infer.predictor import Predictor
+
+Kind = Literal["bundled", "own", "pretrained"]
+BUNDLED = ("newts-binary", "newts-species")
+KEPT_LOADED = 3  # models in memory at one time
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model to choose: the name that chooses it, what it is, and how it is shown."""
+
+    name: str
+    kind: Kind
+    title: str
+    folder: Path | None = None
+
+
+class Library:
+    """The checkpoints of `folder` and the pretrained networks, loaded on demand; safe to use from many threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._loaded: OrderedDict[tuple[str, float], Predictor] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def entries(self) -> dict[str, Entry]:
+        """All models by name: bundled first, then the user's own, then torchvision's. Reads the folder anew."""
+        folders = {path.name: path for path in find_checkpoints(self.folder)}
+        bundled = [Entry(name, "bundled", name, folders[name]) for name in BUNDLED if name in folders]
+        own = [Entry(name, "own", name, path) for name, path in folders.items() if name not in BUNDLED]
+        pretrained = [
+            Entry(name, "pretrained", f"{item.title} · VOC · {item.megabytes} MB")
+            for name, item in PRETRAINED.items()
+            if name not in folders
+        ]
+        return {entry.name: entry for entry in (*bundled, *own, *pretrained)}
+
+    def predictor(self, name: str) -> Predictor:
+        """The model `name`, ready to predict. Raises `UserError` for an unknown or unusable one."""
+        from seg_demo.infer.predictor import Predictor  # torch, when the first model is used
+
+        entry = look_up("model", self.entries(), name)
+        # A checkpoint that was written again is another model.
+        key = (name, (entry.folder / "config.json").stat().st_mtime if entry.folder else 0.0)
+        with self._lock:
+            loading = self._loading[name]
+        with loading:  # One visitor downloads a model, the others who want it wait; other models stay free.
+            with self._lock:
+                predictor = self._loaded.pop(key, None)
+            predictor = predictor or Predictor(self._load(entry))
+            with self._lock:
+                self._loaded[key] = predictor
+                while len(self._loaded) > KEPT_LOADED:
+                    self._loaded.popitem(last=False)
+            return predictor
+
+    @staticmethod
+    def _load(entry: Entry) -> Checkpoint:
+        return load_checkpoint(entry.folder) if entry.folder else load_pretrained(entry.name)

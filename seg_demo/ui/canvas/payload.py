@@ -1,0 +1,151 @@
+"""One picture of the canvas, and the bytes it travels as.
+
+A picture goes to the browser once, as two files: the photo (JPEG) and its planes (exact integers). Everything
+the page then draws - opacity, classes on and off, outlines, the label under the pointer, pixel counts - is
+computed in the browser from those integers, so a count in the page equals NumPy's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+Task = Literal["binary", "multiclass"]
+ClassEntry = tuple[int, str, tuple[int, int, int]]
+
+# Measured on a 1024x1024 confidence plane with the difference to the row above: level 4 packs it in 15 ms to
+# 220 kB, level 6 in 50 ms to 201 kB, level 9 in 620 ms to 188 kB. With the difference to the pixel on the
+# left level 4 gives 254 kB, with none 327 kB.
+GZIP_LEVEL = 4
+JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True, eq=False)
+class CanvasPicture:
+    """What the canvas shows: a photo with its label map and how sure the model was.
+
+    name: shown as text, never as HTML
+    image: (H, W, 3) uint8 RGB
+    label_map: (H, W) uint8 class ids, `ignore_index` where nothing is known
+    confidence: (H, W) uint8, the probability of the pixel's own class, 255 = 1.0
+    classes: (id, name, (r, g, b)) of every class
+    task: "binary" or "multiclass"
+    probabilities: (H, W) uint8, binary only: the probability of class 1, 255 = 1.0
+    level: binary only: a pixel is class 1 iff probabilities >= level
+    notes: shown in the caption, in this order, e.g. {"time": "0.41 s"}
+
+    Raises ValueError where these do not fit together.
+
+    >>> photo = np.zeros((2, 3, 3), np.uint8)
+    >>> newt = np.array([[0, 128, 255], [0, 127, 200]], np.uint8)
+    >>> CanvasPicture.binary("newt.jpg", photo, newt, level=128, classes=[(0, "background", (0, 0, 0)),
+    ...                      (1, "newt", (220, 60, 60))]).label_map.tolist()
+    [[0, 1, 1], [0, 0, 1]]
+    """
+
+    name: str
+    image: np.ndarray
+    label_map: np.ndarray
+    confidence: np.ndarray
+    classes: Sequence[ClassEntry]
+    task: Task = "multiclass"
+    probabilities: np.ndarray | None = None
+    level: int | None = None
+    ignore_index: int = 255
+    notes: dict[str, str | float] = field(default_factory=dict)
+
+    @classmethod
+    def binary(
+        cls,
+        name: str,
+        image: np.ndarray,
+        probabilities: np.ndarray,
+        level: int,
+        classes: Sequence[ClassEntry],
+        notes: dict[str, str | float] | None = None,
+    ) -> CanvasPicture:
+        """A binary picture from its probabilities alone; label map and confidence follow from them."""
+        mask = probabilities >= level  # (H, W) bool
+        confidence = np.where(mask, probabilities, 255 - probabilities)
+        return cls(
+            name=name,
+            image=image,
+            label_map=mask.astype(np.uint8),
+            confidence=confidence,
+            classes=classes,
+            task="binary",
+            probabilities=probabilities,
+            level=level,
+            notes=notes or {},
+        )
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(
+                f"{self.name}: image is {self.image.shape} {self.image.dtype}, but must be (H, W, 3) uint8."
+            )
+        shape = self.image.shape[:2]
+        planes = {"label_map": self.label_map, "confidence": self.confidence}
+        if self.task == "binary":
+            if self.probabilities is None or self.level is None:
+                raise ValueError(f'{self.name}: the task "binary" needs probabilities and level.')
+            if not 0 <= self.level <= 255:
+                raise ValueError(f"{self.name}: level is {self.level}, but must be 0-255.")
+            planes["probabilities"] = self.probabilities
+        elif self.task != "multiclass":
+            raise ValueError(f'{self.name}: task is "{self.task}", but must be "binary" or "multiclass".')
+        for noun, plane in planes.items():
+            if plane.shape != shape or plane.dtype != np.uint8:
+                raise ValueError(
+                    f"{self.name}: {noun} is {plane.shape} {plane.dtype}, but must be {shape} uint8."
+                )
+        if self.label_map.size == 0:
+            raise ValueError(f"{self.name}: the image has no pixels.")
+        self._check_label_map()
+
+    def _check_label_map(self) -> None:
+        known = {id for id, _, _ in self.classes}
+        if self.task == "binary":
+            if known != {0, 1}:
+                raise ValueError(f"{self.name}: a binary picture has classes 0 and 1, not {sorted(known)}.")
+            # The browser derives the label map: with another one here its counts would disagree with ours.
+            if not np.array_equal(self.label_map, self.probabilities >= self.level):
+                raise ValueError(f"{self.name}: label_map differs from probabilities >= {self.level}.")
+            return
+        present = np.flatnonzero(np.bincount(self.label_map.ravel(), minlength=256))
+        strangers = [int(id) for id in present if id not in known and id != self.ignore_index]
+        if strangers:
+            raise ValueError(
+                f"{self.name}: label_map holds {strangers[:5]}, but the classes are {sorted(known)[:5]}..."
+                f" ({len(known)} of them) and {self.ignore_index} for ignore."
+            )
+
+
+def encode_image(image: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 -> JPEG at its own size."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def plane_names(picture: CanvasPicture) -> list[str]:
+    """The planes a picture sends, in their order within the file."""
+    return ["probabilities"] if picture.task == "binary" else ["label_map", "confidence"]
+
+
+def encode_planes(picture: CanvasPicture) -> bytes:
+    """Each plane as the difference to the row above (modulo 256), one after the other, gzipped; exact."""
+    packed = b"".join(_row_delta(getattr(picture, name)).tobytes() for name in plane_names(picture))
+    return gzip.compress(packed, GZIP_LEVEL, mtime=0)  # no time stamp: equal pictures share one cache file
+
+
+def _row_delta(plane: np.ndarray) -> np.ndarray:
+    delta = plane.copy()  # (H, W) uint8
+    delta[1:] -= plane[:-1]  # wraps modulo 256, and so does the browser's Uint8Array
+    return delta

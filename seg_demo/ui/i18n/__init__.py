@@ -1,0 +1,56 @@
+"""The texts of the page in English, Japanese and Chinese."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gradio as gr
+
+from seg_demo.errors import UserError
+
+LANGUAGES = ("en", "ja", "zh")
+# What browsers call Chinese; Gradio matches these names one by one.
+CHINESE = ("zh", "zh-CN", "zh-TW", "zh-HK", "zh-SG", "zh-Hans", "zh-Hant", "zh-Hans-CN", "zh-Hant-TW")
+
+
+def _read(kind: str, language: str) -> dict[str, str]:
+    return json.loads((Path(__file__).parent / f"{kind}.{language}.json").read_text("utf-8"))
+
+
+TEXTS = {language: _read("texts", language) for language in LANGUAGES}
+# English error templates -> templates in the language; English itself needs none.
+ERRORS = {language: _read("errors", language) for language in LANGUAGES[1:]}
+
+I18N = gr.I18n(en=TEXTS["en"], ja=TEXTS["ja"], **{name: TEXTS["zh"] for name in CHINESE})
+
+
+def text(key: str) -> str:
+    """A text of the page that the visitor's browser shows in its own language."""
+    assert key in TEXTS["en"], key
+    return I18N(key)  # type: ignore[return-value]  # Gradio's components take it wherever they take a string
+
+
+def language_of(request: gr.Request | None) -> str:
+    """The first language of the visitor's Accept-Language header that the page knows, else English."""
+    header = request.headers.get("accept-language", "") if request and request.headers else ""
+    for part in header.split(","):
+        language = part.split(";")[0].strip().lower().split("-")[0]
+        if language in LANGUAGES:
+            return language
+    return "en"
+
+
+def say(key: str, language: str, **fields: object) -> str:
+    """A text in a given language, for what Gradio cannot translate in the browser."""
+    return TEXTS[language][key].format(**fields)
+
+
+def explain(error: UserError, language: str) -> str:
+    """The sentence of an error in a given language, in English where nobody has translated it."""
+    template = ERRORS.get(language, {}).get(error.template, error.template)
+    fields = {
+        key: explain(value, language) if isinstance(value, UserError) else value
+        for key, value in error.fields.items()
+    }
+    return template.format(**fields)

@@ -1,0 +1,46 @@
+"""The page: its frame, its tabs, and how it is served."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import gradio as gr
+
+from seg_demo.infer.library import Library
+from seg_demo.ui.i18n import I18N, text
+from seg_demo.ui.segment import SegmentTab
+from seg_demo.ui.theme import CSS, THEME
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+
+
+def build_page(library: Library) -> gr.Blocks:
+    """All of the page; it is served with `serve`."""
+    with gr.Blocks(title="seg_demo · semantic segmentation", delete_cache=(3600, 86400)) as demo:
+        with gr.Column(elem_classes="page-head"):
+            gr.Markdown(text("headline"))
+        with gr.Tabs():
+            with gr.Tab(text("segment"), id="segment"):
+                SegmentTab(demo, library)
+    return demo
+
+
+def serve(
+    library: Library | None = None, host: str | None = None, port: int | None = None, *, block: bool = True
+) -> gr.Blocks:
+    """Serve the page; host and port default to Gradio's, 127.0.0.1 and the first free one from 7860 on.
+
+    The first model is loaded after the page answers, so that neither waits for the other.
+    """
+    library = library or Library(CHECKPOINTS)
+    demo = build_page(library)
+    demo.queue(max_size=64)
+    demo.launch(
+        server_name=host, server_port=port, prevent_thread_lock=True, theme=THEME, css=CSS, i18n=I18N,
+        max_file_size="100mb", enable_monitoring=False, run_history=False, footer_links=["api", "settings"],
+    )  # fmt: skip
+    threading.Thread(target=library.predictor, args=(next(iter(library.entries())),), daemon=True).start()
+    if block:
+        demo.block_thread()
+    return demo

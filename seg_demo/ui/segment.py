@@ -1,0 +1,165 @@
+"""The Segment tab: pictures in, coloured masks out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from seg_demo.errors import UserError
+from seg_demo.infer.library import Library
+from seg_demo.ui.canvas import SegmentationCanvas
+from seg_demo.ui.i18n import explain, language_of, say, text
+from seg_demo.ui.results import Results, segment_files
+
+MAX_PICTURES = 50
+DRAWN_EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+# Photos that Gradio brings along, for models that know everyday things.
+_GRADIO_PHOTOS = Path(gr.__file__).parent / "media_assets" / "images"
+EVERYDAY_EXAMPLES = [_GRADIO_PHOTOS / name for name in ("bus.png", "cheetah1.jpg", "lion.jpg")]
+
+TRACK_DOWNLOADS = gr.Progress(track_tqdm=True)  # as a default argument it shows torch's download bars on the page
+Updates = dict[gr.components.Component, Any]
+
+
+class SegmentTab:
+    """Builds the tab inside `demo`, the `gr.Blocks` that is being built, and answers its events."""
+
+    def __init__(self, demo: gr.Blocks, library: Library) -> None:
+        self.library = library
+        default = self.default_model()
+        with gr.Row(elem_classes="segment-tab"):
+            with gr.Column(scale=1, min_width=280):
+                self.model = gr.Dropdown(
+                    self.model_choices(), value=default, label=text("model"), info=text("model_info"), elem_id="model"
+                )
+                self.pictures = gr.Gallery(
+                    label=text("pictures"), sources=["upload", "webcam", "clipboard"], type="filepath",
+                    file_types=["image"], columns=3, height=200, object_fit="cover", elem_id="pictures",
+                )  # fmt: skip
+                self.examples = gr.Gallery(
+                    self.example_files(default), label=text("examples"), columns=3, height="auto",
+                    object_fit="cover", interactive=False, allow_preview=False, buttons=[], elem_id="examples",
+                )  # fmt: skip
+            with gr.Column(scale=3, min_width=320):
+                self.canvas = SegmentationCanvas(elem_id="canvas")
+                with gr.Row(elem_classes="segment-status"):
+                    # A text box shows file names as they are; Markdown would make links and pictures of them.
+                    self.status = gr.Textbox(
+                        show_label=False, container=False, interactive=False, max_lines=6, elem_id="status"
+                    )
+                    self.stop = gr.Button(text("stop"), size="sm", variant="stop", visible=False, elem_id="stop")
+                with gr.Accordion(text("downloads"), open=False, elem_id="downloads"):
+                    self.archive = gr.DownloadButton(text("zip"), interactive=False, size="sm", elem_id="zip")
+                    self.files = gr.File(
+                        show_label=False, file_count="multiple", interactive=False, height=180, elem_id="files"
+                    )
+        self.shown = gr.State([])  # the files on the canvas, so that another model can have a go at them
+        self._wire(demo)
+
+    def _wire(self, demo: gr.Blocks) -> None:
+        predict: dict[str, Any] = dict(
+            outputs=[self.canvas, self.files, self.archive, self.status, self.stop, self.shown],
+            show_progress="minimal", show_progress_on=[self.canvas], concurrency_id="predict", concurrency_limit=1,
+        )  # fmt: skip
+        quiet: dict[str, Any] = dict(api_visibility="private", show_progress="hidden")
+        runs = [
+            self.pictures.change(
+                self.segment, [self.pictures, self.model], **predict, api_name="segment", trigger_mode="always_last"
+            ),
+            self.examples.select(self.segment_example, self.model, **predict, api_visibility="private"),
+            self.model.input(self.segment_again, [self.shown, self.model], **predict, api_visibility="private"),
+            demo.load(self.open_page, None, **predict, api_visibility="private"),
+        ]
+        self.model.input(self.example_files, self.model, self.examples, **quiet)
+        demo.load(self.refresh_models, None, self.model, **quiet)
+        self.stop.click(self.stopped, None, [self.status, self.stop], cancels=runs, **quiet)
+
+    def default_model(self) -> str:
+        return next(iter(self.library.entries()))
+
+    def model_choices(self) -> list[tuple[str, str]]:
+        """(shown title, name) of every model that can be chosen now."""
+        return [(entry.title, entry.name) for entry in self.library.entries().values()]
+
+    def refresh_models(self) -> gr.Dropdown:
+        return gr.Dropdown(choices=self.model_choices())  # type: ignore[arg-type]
+
+    def example_files(self, model: str) -> list[str]:
+        """Pictures that suit a model: drawn newts, or everyday photos for the pretrained ones."""
+        entry = self.library.entries().get(model)
+        everyday = entry is not None and entry.kind == "pretrained"
+        return list(map(str, EVERYDAY_EXAMPLES if everyday else sorted(DRAWN_EXAMPLES.glob("*.jpg"))))
+
+    def open_page(self, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS) -> Iterator[Updates]:
+        """The first example's result, so that the page opens with something to look at."""
+        yield from self.run(self.example_files(self.default_model())[:1], self.default_model(), request)
+
+    def segment_example(
+        self, model: str, chosen: gr.SelectData, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS
+    ) -> Iterator[Updates]:
+        files = self.example_files(model)
+        yield from self.run(files[chosen.index : chosen.index + 1], model, request)
+
+    def segment_again(
+        self, shown: list[str], model: str, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS
+    ) -> Iterator[Updates]:
+        """The pictures on the canvas, with the model that was just chosen."""
+        yield from self.run(shown, model, request)
+
+    def segment(
+        self,
+        pictures: list[tuple[str, str | None]] | None,
+        model: str,
+        request: gr.Request,
+        progress: gr.Progress = TRACK_DOWNLOADS,
+    ) -> Iterator[Updates]:
+        """Segment pictures with a model.
+
+        Returns the canvas (photos and exact integer planes), the result files (per picture a palette PNG of class
+        ids, an overlay PNG and a JSON with areas), a ZIP of these, and a sentence on how it went.
+        """
+        yield from self.run([file for file, _ in pictures or []], model, request)
+
+    def stopped(self, request: gr.Request) -> Updates:
+        return {self.status: say("stopped", language_of(request)), self.stop: gr.Button(visible=False)}
+
+    def run(self, files: Sequence[str], model: str, request: gr.Request) -> Iterator[Updates]:
+        """Segment file after file; all results so far go to the page after each."""
+        language = language_of(request)
+        if not files:
+            yield {self.stop: gr.Button(visible=False)}
+            return
+        try:
+            if len(files) > MAX_PICTURES:
+                raise UserError(
+                    "{count} pictures are too many at once; the limit is {most}. Take away some of them.",
+                    count=len(files), most=MAX_PICTURES,
+                )  # fmt: skip
+            yield {self.status: say("loading", language, model=model), self.stop: gr.Button(visible=True)}
+            predictor = self.library.predictor(model)
+            for results in segment_files(files, predictor, Path(self.canvas.GRADIO_CACHE)):
+                yield self._updates(results, list(files), language)
+        except UserError as error:
+            yield {self.status: explain(error, language), self.stop: gr.Button(visible=False)}
+            raise gr.Error(explain(error, language), print_exception=False) from None
+        if not results.pictures:
+            raise gr.Error("\n".join(explain(problem, language) for problem in results.problems), print_exception=False)
+
+    def _updates(self, results: Results, files: list[str], language: str) -> Updates:
+        sentences = [explain(problem, language) for problem in results.problems]
+        if results.done < results.total:
+            sentences.insert(0, say("segmenting", language, done=results.done, total=results.total))
+        elif results.pictures and results.total > 1:
+            sentences.insert(0, say("segmented", language, done=len(results.pictures), total=results.total))
+        updates: Updates = {
+            self.status: "\n".join(sentences),
+            self.stop: gr.Button(visible=results.done < results.total),
+        }
+        if results.pictures:
+            updates |= {self.canvas: results.pictures, self.shown: files}
+        if results.archive:
+            updates |= {self.files: results.files, self.archive: gr.DownloadButton(results.archive, interactive=True)}
+        return updates
