@@ -50,8 +50,13 @@ class ClassMap:
                 "Class names must be unique and not empty, but {names}. Rename them.",
                 names=f'"{twice[0]}" occurs twice' if twice else "one is empty",
             )  # fmt: skip
-        if any(len(color) != 3 or not all(0 <= part <= 255 for part in color) for color in self.colors):
+        if any(len(color) != 3 or not all(part in range(256) for part in color) for color in self.colors):
             raise UserError("A class colour must be three whole numbers from 0 to 255. Mend the palette.")
+        if self.ignore_index not in range(len(self.names), 256):
+            raise UserError(
+                "The ignore index is {value}, but must be from {low} to 255, behind the class ids. Choose 255.",
+                value=self.ignore_index, low=len(self.names),
+            )  # fmt: skip
 
     @classmethod
     def of(cls, *names: str) -> ClassMap:

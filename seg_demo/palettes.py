@@ -9,7 +9,8 @@ def _table(text: str) -> ClassMap:
     """Read "name:rrggbb name:rrggbb ..."; an underscore in a name stands for a space."""
     pairs = [entry.split(":") for entry in text.split()]
     names = tuple(name.replace("_", " ") for name, _ in pairs)
-    return ClassMap(names, tuple(tuple(bytes.fromhex(color)) for _, color in pairs))  # type: ignore[arg-type]
+    colors = ((red, green, blue) for red, green, blue in (bytes.fromhex(color) for _, color in pairs))
+    return ClassMap(names, tuple(colors))
 
 
 def _voc_color(class_id: int) -> Color:

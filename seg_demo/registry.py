@@ -26,6 +26,4 @@ def look_up(kind: str, registry: Mapping[str, Thing], name: str) -> Thing:
             'There is no {kind} {name}. Did you mean "{near}"? Known: {known}.',
             kind=kind, name=shown, near=near[0], known=", ".join(registry),
         )  # fmt: skip
-    raise UserError(
-        "There is no {kind} {name}. Known: {known}.", kind=kind, name=shown, known=", ".join(registry)
-    )
+    raise UserError("There is no {kind} {name}. Known: {known}.", kind=kind, name=shown, known=", ".join(registry))

@@ -17,10 +17,10 @@ from PIL import Image
 from seg_demo.ui.canvas.payload import CanvasPicture, encode_planes
 
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 EVIL = "<img src=x onerror=window.hacked=1>${window.hacked=2}{{7*7}}"
 CLASSES = [
     (0, "road", (250, 20, 20)),
@@ -110,8 +110,8 @@ def url() -> Iterator[str]:
 
     def one_by_one() -> Iterator[list[CanvasPicture]]:
         for count in (1, 2, 3):
+            time.sleep(0.5)
             yield PICTURES["three"][:count]
-            time.sleep(0.4)
 
     with gr.Blocks(analytics_enabled=False) as demo, gr.Tabs():
         with gr.Tab("Here"):
@@ -166,9 +166,8 @@ class Canvas:
         self.wait_name(PICTURES[name][0].name)
 
     def wait_name(self, name: str) -> None:
-        self.page.wait_for_function(
-            f"name => document.querySelector('{ROOT} .sc-name').textContent === name", arg=name
-        )
+        shown = f"document.querySelector('{ROOT} .sc-name').textContent"
+        self.page.wait_for_function(f"name => {shown} === name", arg=name)
         self.settle()
 
     def settle(self) -> None:
@@ -287,6 +286,17 @@ def test_interactions_change_pixels_and_request_nothing(canvas: Canvas) -> None:
     assert canvas.requests == []
 
 
+def test_outline_is_drawn_between_classes(canvas: Canvas) -> None:
+    canvas.show("halves")
+    canvas.root.locator("input[type=range]").fill("0")
+    canvas.root.locator("[data-act=outline]").click()
+    pixels = canvas.pixels()
+    height, width, _ = pixels.shape
+    colored = np.abs(pixels[height // 2] - 128).max(axis=1) > 60  # (W,) along the middle of the stage
+    columns = np.flatnonzero(colored[10:-10]) + 10
+    assert 1 <= columns.size <= 2 and np.abs(columns - width / 2).max() <= 3
+
+
 def test_label_follows_the_pointer(canvas: Canvas) -> None:
     canvas.show("halves")
     tip = canvas.root.locator(".sc-tip")
@@ -357,6 +367,7 @@ def test_pictures_arriving_one_by_one_keep_selection_and_settings(canvas: Canvas
     state = canvas.ask("state()")
     assert (state["index"], state["outlined"], 0 in state["hidden"]) == (1, True, True)
     assert drawn_picture.evaluate("image => image.isConnected")  # never taken down
+    canvas.page.wait_for_timeout(300)  # the generator's end sends its last value once more
     canvas.show("odd")  # other pictures, the same class names
     assert 0 in canvas.ask("state()")["hidden"]
     canvas.page.get_by_role("tab", name="There", exact=True).click()

@@ -46,8 +46,11 @@ def _usage(name: str, config: CheckpointConfig) -> str:
     last = config.classes.names[-1]
     return (
         "```python\n"
-        "from seg_demo.infer import Predictor\n"
-        f'segmentation = Predictor.load("checkpoints/{name}").segment_file("photo.jpg")\n'
+        "from seg_demo.checkpoint import load_checkpoint\n"
+        "from seg_demo.data.images import read_image\n"
+        "from seg_demo.infer.predictor import Predictor\n\n"
+        f'predict = Predictor(load_checkpoint("checkpoints/{name}"))\n'
+        'segmentation = predict(read_image("photo.jpg"))\n'
         f'print(segmentation.shares["{last}"])  # share of the pixels, 0 to 1\n'
         "```\n\n"
         f"or `python -m seg_demo predict checkpoints/{name} photo.jpg --out results`."

@@ -19,7 +19,6 @@ MAX_CONFIG_BYTES = 1 << 20
 MAX_NAME_LENGTH = 200
 
 
-
 class ConfigError(UserError):
     """A config.json that cannot be used; the sentence names the file and the entry."""
 

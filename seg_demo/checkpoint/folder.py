@@ -34,9 +34,7 @@ def find_checkpoints(folder: Path) -> list[Path]:
     """The checkpoint folders directly under `folder`, by name; hidden ones are unfinished and left out."""
     if not folder.is_dir():
         return []
-    return sorted(
-        path for path in folder.iterdir() if not path.name.startswith(".") and (path / CONFIG_FILE).is_file()
-    )
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and (path / CONFIG_FILE).is_file())
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
@@ -49,7 +47,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     'binary'
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Unlike Path.is_dir, it takes a name that is too long as well.
         raise UserError(
             "There is no checkpoint folder {folder}. List the folders under checkpoints/ and choose one.",
             folder=folder,
@@ -69,6 +67,7 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
     from safetensors.torch import save_file
 
     folder = Path(folder)
+    _check_replaceable(folder)
     staging = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +75,7 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
         staging.chmod(0o755)  # mkdtemp makes it private
         state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
         save_file(state, staging / WEIGHTS_FILE, metadata={"format": "pt"})
+        (staging / WEIGHTS_FILE).chmod(0o644)  # safetensors makes it private, too
         (staging / CONFIG_FILE).write_text(config.to_json(), "utf-8")
         (staging / CARD_FILE).write_text(model_card(folder.name, config), "utf-8")
         for path in (*staging.iterdir(), staging):
@@ -91,6 +91,16 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Replacing a folder removes what it holds, so it must be empty or hold a checkpoint."""
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / WEIGHTS_FILE).is_file()):
+        return
+    if folder.exists():
+        raise UserError(
+            "{folder} is there already and is no checkpoint, so it is not replaced. Name a new folder.", folder=folder
+        )
 
 
 def _replace(folder: Path, staging: Path) -> None:

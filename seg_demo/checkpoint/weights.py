@@ -39,7 +39,8 @@ def load_weights(path: Path, config: CheckpointConfig) -> nn.Module:
             _check_names(path, config, set(wanted), set(found))
             for name, tensor in wanted.items():
                 _check_shape(path, name, tensor, found[name].get_shape(), found[name].get_dtype())
-            state = {name: file.get_tensor(name) for name in wanted}
+            # Copies: the tensors read are windows into the file, and would change with it.
+            state = {name: file.get_tensor(name).clone() for name in wanted}
     except SafetensorError as error:
         raise WeightsError(
             "{path} is damaged or cut off ({reason}). Copy or download the checkpoint again.",

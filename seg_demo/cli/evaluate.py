@@ -13,6 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="DIR", help="the newts folder")
     source.add_argument("--drawn", type=int, metavar="N", help="measure on N drawn pictures that training never saw")
+    source.add_argument("--examples", action="store_true", help="measure on the example pictures of the page")
     parser.add_argument("--split", default="test", help="photos of --data: test (default), val or train")
     parser.add_argument("--record", action="store_true", help="write the figures into the checkpoint's config and card")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -23,18 +24,22 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
-    from seg_demo.data.drawn import draw_samples
+    from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
+    from seg_demo.data.dataset import DataSet
     from seg_demo.data.newts import Newts
     from seg_demo.evaluate.report import measure
 
     checkpoint = load_checkpoint(arguments.checkpoint)
     species = checkpoint.config.task == "multiclass"
-    if arguments.drawn:
-        split = f"{arguments.drawn} drawn pictures"
-        samples = draw_samples(arguments.drawn, longest=512, species=species, seed=DRAWN_SEED)
+    samples: DataSet
+    if arguments.examples:
+        samples, kind = ExampleNewts(species=species), "drawn examples"
+    elif arguments.drawn:
+        samples = ProceduralNewts(arguments.drawn, longest=512, species=species, seed=DRAWN_SEED)
+        kind = "other drawn pictures"
     else:
-        samples = list(Newts(arguments.data, arguments.split, species=species))
-        split = f"{len(samples)} {arguments.split} photos"
+        samples, kind = Newts(arguments.data, arguments.split, species=species), f"{arguments.split} photos"
+    split = f"{len(samples)} {kind}"
     figures = measure(checkpoint, samples)
     if arguments.json:
         print(json.dumps({"checkpoint": checkpoint.name, "split": split, **figures}, indent=2))

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
     from seg_demo.data.dataset import fingerprint
     from seg_demo.data.newts import Newts
-    from seg_demo.data.drawn import draw_samples
+    from seg_demo.data.procedural import ProceduralNewts
     from seg_demo.registry import look_up
     from seg_demo.train.events import RunFailed
     from seg_demo.train.loop import train
@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         config = replace(config, drawn_share=1.0)
     print(f"Drawing {config.drawn_pictures} pictures ...", file=sys.stderr)
-    drawn = draw_samples(config.drawn_pictures, longest=config.preprocessing.size, species=species, seed=config.seed)
+    # The examples are scenes of seed 0, so that no seed from 1 on has seen them.
+    drawn = list(
+        ProceduralNewts(config.drawn_pictures, longest=config.preprocessing.size, species=species, seed=config.seed + 1)
+    )
     about = {
         "about": preset.about,
         "preset": arguments.preset,

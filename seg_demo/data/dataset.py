@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,15 +19,10 @@ class Sample(NamedTuple):
     label_map: np.ndarray
 
 
-class DataSet(Protocol):
-    """A finite sequence of samples; reading one twice gives the same sample."""
+class DataSet(Sequence[Sample]):
+    """A finite sequence of samples and the classes of their label maps; reading one twice gives the same."""
 
-    @property
-    def classes(self) -> ClassMap: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Sample: ...
+    classes: ClassMap
 
 
 def fingerprint(samples: Sequence[Sample]) -> str:

@@ -63,9 +63,7 @@ def _not_a_picture(source: str | Path | BinaryIO, shown: str) -> UserError:
         return UserError(
             "{name} is a HEIC or AVIF photo, which cannot be read here. Save it as JPEG or PNG.", name=shown
         )
-    return UserError(
-        "{name} is not a picture that can be read. Use JPEG, PNG, WebP, GIF, BMP or TIFF.", name=shown
-    )
+    return UserError("{name} is not a picture that can be read. Use JPEG, PNG, WebP, GIF, BMP or TIFF.", name=shown)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from seg_demo.classes import Color
-from seg_demo.data.dataset import Sample
+from seg_demo.data.dataset import DataSet, Sample
 from seg_demo.data.images import read_image
 from seg_demo.data.masks import decode_colors
 from seg_demo.errors import UserError
@@ -24,7 +24,7 @@ SPLITS = {
 }
 
 
-class Newts:
+class Newts(DataSet):
     """Photos of akahara and madara newts under `root`, in the layout of the Deep Learning Mugen Knock:
     `{train,test}/images/<species>/<name>.jpg` and `{train,test}/seg_images/<species>/<name>.png`.
 
@@ -54,7 +54,7 @@ class Newts:
     def __len__(self) -> int:
         return len(self.photos)
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # no slices
         photo = self.photos[index]
         mask = self.root / "seg_images" / photo.parent.name / f"{photo.stem}.png"
         image = read_image(photo)

@@ -90,9 +90,7 @@ class Predictor:
             clock.lap("forward")
             strips = _upsampled(logits, height, width)
         parts = [self._quantize(strip) for _, _, strip in strips]
-        label_map, confidence, planes = (
-            np.concatenate([part[index] for part in parts], axis=-2) for index in range(3)
-        )
+        label_map, confidence, planes = (np.concatenate([part[index] for part in parts], axis=-2) for index in range(3))
         clock.lap("quantize" if "forward" in clock.laps else "forward")
         classes = self.config.classes
         if self.config.task == "binary":
@@ -156,5 +154,3 @@ class _Clock:
         now = time.perf_counter()
         self.laps[name] = round((now - self._last) * 1000, 2)
         self._last = now
-
-

@@ -19,8 +19,10 @@ def threshold_level(threshold: float, full: int = 255) -> int:
     >>> threshold_level(0.5)
     128
     """
-    level = max(0, math.ceil(threshold * full))
-    return level - 1 if level > 0 and (level - 1) / full >= threshold else level
+    level = max(0, math.ceil(threshold * full) - 1)
+    while level / full < threshold:  # The product is rounded, up or down, so only the quotient decides.
+        level += 1
+    return level
 
 
 @dataclass(frozen=True)

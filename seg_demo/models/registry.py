@@ -75,9 +75,7 @@ def build_model(name: str, num_classes: int, **arguments: object) -> nn.Module:
     """
     architecture = look_up("architecture", ARCHITECTURES, name)
     if type(num_classes) is not int or not 1 <= num_classes <= MAX_CLASSES:
-        raise UserError(
-            "A model has 1 to {most} classes, not {value}.", most=MAX_CLASSES, value=shorten(num_classes)
-        )
+        raise UserError("A model has 1 to {most} classes, not {value}.", most=MAX_CLASSES, value=shorten(num_classes))
     checked = architecture.check(name, arguments)
     module, _, attribute = architecture.builder.partition(":")
     return getattr(importlib.import_module(module), attribute)(num_classes, **checked)

@@ -11,9 +11,7 @@ from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.train.config import Augmentation
 
 
-def augmentation(
-    settings: Augmentation, preprocessing: Preprocessing, crop: int, ignore_index: int
-) -> v2.Transform:
+def augmentation(settings: Augmentation, preprocessing: Preprocessing, crop: int, ignore_index: int) -> v2.Transform:
     """A transform of (image, label map) tv_tensors: uint8 in, (3, `crop`, `crop`) float32 in [0, 1] and
     (1, `crop`, `crop`) uint8 out.
 

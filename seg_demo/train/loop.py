@@ -77,7 +77,9 @@ def train(
             yield StepDone(step, loss.item(), rate, config.batch_size / (time.perf_counter() - tick))
 
             if step % config.validate_every == 0 or step == config.steps:
-                metrics = measure(Checkpoint("", checkpoint_config({}), average.module), validation) if validation else {}
+                metrics = (
+                    measure(Checkpoint("", checkpoint_config({}), average.module), validation) if validation else {}
+                )
                 yield EpochDone(step, metrics)
                 if metrics and metrics["mean_iou"] > best:
                     best = metrics["mean_iou"]
@@ -103,9 +105,7 @@ def one_cycle(step: int, steps: int, peak: float, warm_up: float) -> float:
     return peak * (1 + math.cos(math.pi * (step - rise) / (steps - rise + 1))) / 2
 
 
-def _batches(
-    config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample]
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample]) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of normalised crops (N, 3, S, S) float32 and label maps (N, S, S) int64."""
     vary = augmentation(config.augmentation, config.preprocessing, config.crop, config.classes.ignore_index)
     pools = [[_prepared(config, sample) for sample in samples] for samples in (real, drawn)]

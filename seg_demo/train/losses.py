@@ -37,5 +37,3 @@ def segmentation_loss(logits: Tensor, label_maps: Tensor, task: Task, ignore_ind
         return cross_entropy
     dice = (2 * overlap + 1) / (total + 1)
     return cross_entropy + 1 - dice[present].mean()
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.palettes import NEWTS_BINARY, NEWTS_SPECIES
@@ -17,25 +18,25 @@ class Preset:
     about: str
 
 
-_NEWTS = dict(
-    architecture="unet",
-    arguments={"width": 16, "depth": 5},
-    preprocessing=Preprocessing("longest", 320),
-    crop=176,
-    batch_size=8,
-    steps=4000,
-    drawn_share=0.25,
-    drawn_pictures=400,
-    validate_every=400,
-)
+_NEWTS: dict[str, Any] = {
+    "architecture": "unet",
+    "arguments": {"width": 16, "depth": 5},
+    "preprocessing": Preprocessing("longest", 320),
+    "crop": 176,
+    "batch_size": 8,
+    "steps": 3000,
+    "drawn_share": 0.3,
+    "drawn_pictures": 400,
+    "validate_every": 500,
+}
 
 PRESETS: dict[str, Preset] = {
     "newts-binary": Preset(
-        TrainConfig(task="binary", classes=NEWTS_BINARY, **_NEWTS),  # type: ignore[arg-type]
+        TrainConfig(task="binary", classes=NEWTS_BINARY, **_NEWTS),
         "It finds newts in photos, whatever their species.",
     ),
     "newts-species": Preset(
-        TrainConfig(task="multiclass", classes=NEWTS_SPECIES, **_NEWTS),  # type: ignore[arg-type]
+        TrainConfig(task="multiclass", classes=NEWTS_SPECIES, **_NEWTS),
         "It tells red-bellied newts (akahara) from marbled newts (madara).",
     ),
 }

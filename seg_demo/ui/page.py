@@ -20,9 +20,8 @@ def build_page(library: Library) -> gr.Blocks:
     with gr.Blocks(title="seg_demo · semantic segmentation", delete_cache=(3600, 86400)) as demo:
         with gr.Column(elem_classes="page-head"):
             gr.Markdown(text("headline"))
-        with gr.Tabs():
-            with gr.Tab(text("segment"), id="segment"):
-                SegmentTab(demo, library)
+        with gr.Tabs(), gr.Tab(text("segment"), id="segment"):
+            SegmentTab(demo, library)
     return demo
 
 

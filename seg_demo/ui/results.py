@@ -71,7 +71,7 @@ def segment_files(files: Sequence[str], predictor: Predictor, folder: Path) -> I
 def canvas_picture(name: str, image: np.ndarray, segmentation: Segmentation, decode_ms: float) -> CanvasPicture:
     """A segmentation as the canvas takes it; `decode_ms` is added to its timing."""
     classes = list(zip(range(256), segmentation.classes.names, segmentation.classes.colors, strict=False))
-    notes: dict[str, str | float] = {"size": f"{image.shape[1]} × {image.shape[0]}"}
+    notes: dict[str, str | float] = {}
     if segmentation.task == "binary":
         notes["threshold"] = segmentation.threshold
     notes["time"] = f"{(decode_ms + sum(segmentation.timing.values())) / 1000:.2f} s"
@@ -82,7 +82,9 @@ def canvas_picture(name: str, image: np.ndarray, segmentation: Segmentation, dec
         segmentation.confidence,
         classes,
         segmentation.task,
-        segmentation.probabilities[0] if segmentation.task == "binary" and segmentation.probabilities is not None else None,
+        segmentation.probabilities[0]
+        if segmentation.task == "binary" and segmentation.probabilities is not None
+        else None,
         segmentation.level,
         segmentation.classes.ignore_index,
         notes,

@@ -40,7 +40,7 @@ class SegmentTab:
                     file_types=["image"], columns=3, height=200, object_fit="cover", elem_id="pictures",
                 )  # fmt: skip
                 self.examples = gr.Gallery(
-                    self.example_files(default), label=text("examples"), columns=3, height="auto",
+                    self.example_files(default), label=text("examples"), columns=3, height=230,
                     object_fit="cover", interactive=False, allow_preview=False, buttons=[], elem_id="examples",
                 )  # fmt: skip
             with gr.Column(scale=3, min_width=320):
@@ -60,11 +60,14 @@ class SegmentTab:
         self._wire(demo)
 
     def _wire(self, demo: gr.Blocks) -> None:
-        predict: dict[str, Any] = dict(
-            outputs=[self.canvas, self.files, self.archive, self.status, self.stop, self.shown],
-            show_progress="minimal", show_progress_on=[self.canvas], concurrency_id="predict", concurrency_limit=1,
-        )  # fmt: skip
-        quiet: dict[str, Any] = dict(api_visibility="private", show_progress="hidden")
+        predict: dict[str, Any] = {
+            "outputs": [self.canvas, self.files, self.archive, self.status, self.stop, self.shown],
+            "show_progress": "minimal",
+            "show_progress_on": [self.canvas],
+            "concurrency_id": "predict",
+            "concurrency_limit": 1,
+        }
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         runs = [
             self.pictures.change(
                 self.segment, [self.pictures, self.model], **predict, api_name="segment", trigger_mode="always_last"

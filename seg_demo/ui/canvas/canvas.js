@@ -15,8 +15,8 @@ class SegCanvas {
     this.index = 0;
     this.shown = null; // the cache entry on the stage: {id, picture, loaded, image}
     this.cache = new Map(); // picture id -> entry, the least recently shown first
-    this.choices = new Map(); // class name -> shown? Names, so that a choice outlives one set of classes
-    this.outlined = false;
+    this.underway = new Map(); // picture id -> promise of an entry
+    this.settings = new Settings(root.closest(".block")?.id);
     this.highlighted = null;
     this.drawn = 0;
     this.due = new Set();
@@ -40,7 +40,8 @@ class SegCanvas {
     if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
       find(".sc-bar").animate([{ left: "-38%" }, { left: "100%" }], { duration: 1400, iterations: Infinity });
     }
-    this.setOpacity(this.range.value);
+    this.setOpacity(this.settings.opacity);
+    this.setOutlined(this.settings.outlined);
   }
 
   // Pictures ---------------------------------------------------------------------------------------------------
@@ -49,18 +50,14 @@ class SegCanvas {
     const before = this.pictures[this.index];
     this.pictures = pictures;
     const ids = pictures.map(pictureId);
-    const kept = this.shown ? ids.indexOf(this.shown.id) : -1;
+    const kept = before ? ids.indexOf(pictureId(before, this.index)) : -1;
     // The same photo again, from another model: stay on it, so the two results can be compared.
     const again = before && pictures[this.index]?.name === before.name ? this.index : 0;
     for (const id of this.cache.keys()) if (!ids.includes(id)) this.cache.delete(id);
     this.root.style.setProperty("--ratio", stageRatio(pictures));
     if (!pictures.length) return this.clear();
     if (!this.shown) this.root.dataset.state = "loading";
-    if (kept < 0) return this.show(again);
-    this.index = kept;
-    this.shown.picture = pictures[kept];
-    this.caption();
-    this.strip.update(pictures, kept);
+    this.show(kept < 0 ? again : kept);
   }
 
   clear() {
@@ -82,7 +79,7 @@ class SegCanvas {
     const id = pictureId(picture, index);
     let entry;
     try {
-      entry = this.cache.get(id) || (await load(picture, id));
+      entry = this.cache.get(id) || (await this.load(picture, id));
     } catch (error) {
       if (this.pictures[this.index] === picture) this.fail(picture, error);
       return;
@@ -94,9 +91,17 @@ class SegCanvas {
     this.swap(entry, this.pictures[index]);
   }
 
+  /** Pictures that arrive one by one ask for the same file again while it is still on its way. */
+  load(picture, id) {
+    if (!this.underway.has(id)) {
+      this.underway.set(id, load(picture, id).finally(() => this.underway.delete(id)));
+    }
+    return this.underway.get(id);
+  }
+
   swap(entry, picture) {
     entry.picture = picture;
-    if (this.shown === entry) return;
+    if (this.shown === entry) return this.caption();
     this.shown = entry;
     this.highlighted = null;
     this.painter.setPicture(picture, entry.loaded);
@@ -153,8 +158,9 @@ class SegCanvas {
   /** Class ids that are off: by the user's choice, else black classes (background by the palettes' habit). */
   hidden() {
     const { classes, task } = this.shown.picture.meta;
+    const { choices } = this.settings;
     const off = ({ id, name, color }) => {
-      if (this.choices.has(name)) return !this.choices.get(name);
+      if (choices.has(name)) return !choices.get(name);
       return (task === "binary" && id === 0) || color.every((part) => part === 0);
     };
     return new Set(classes.filter(off).map((entry) => entry.id));
@@ -164,8 +170,9 @@ class SegCanvas {
     if (!this.shown) return;
     const hidden = this.hidden();
     for (const entry of this.shown.picture.meta.classes) {
-      this.choices.set(entry.name, shows(entry.id, !hidden.has(entry.id)));
+      this.settings.choices.set(entry.name, shows(entry.id, !hidden.has(entry.id)));
     }
+    this.settings.save();
     this.highlighted = null; // the pointer still rests on the row, but what it did should show
     this.draw("pixels", "legend");
   }
@@ -188,6 +195,8 @@ class SegCanvas {
   }
 
   setOpacity(percent) {
+    this.settings.opacity = percent;
+    this.settings.save();
     this.range.value = percent;
     this.range.style.setProperty("--at", percent + "%");
     this.root.querySelector(".sc-opacity output").textContent = percent + " %";
@@ -196,7 +205,8 @@ class SegCanvas {
   }
 
   setOutlined(outlined) {
-    this.outlined = outlined;
+    this.settings.outlined = outlined;
+    this.settings.save();
     this.root.querySelector("[data-act=outline]").setAttribute("aria-pressed", String(outlined));
     this.draw("outline");
   }
@@ -248,8 +258,8 @@ class SegCanvas {
       const percent = Math.round(this.view.scale * 100);
       this.root.querySelector(".sc-scale").textContent = percent + " %";
     }
-    if (due.has("pixels") || due.has("outline") || (due.has("view") && this.outlined)) {
-      this.painter.paintOutline(this.view, this.outlined);
+    if (due.has("pixels") || due.has("outline") || (due.has("view") && this.settings.outlined)) {
+      this.painter.paintOutline(this.view, this.settings.outlined);
     }
     const drawMs = performance.now() - started;
     if (due.has("legend")) {
@@ -313,8 +323,8 @@ function start(root) {
     state: () => ({
       index: canvas.index,
       names: canvas.pictures.map((picture) => picture.name),
-      opacity: Number(canvas.range.value) / 100,
-      outlined: canvas.outlined,
+      opacity: canvas.settings.opacity / 100,
+      outlined: canvas.settings.outlined,
       hidden: canvas.shown ? [...canvas.hidden()] : [],
       level: canvas.shown ? canvas.painter.level : null,
       scale: canvas.view.scale,

@@ -14,7 +14,10 @@ from seg_demo.ui.canvas.payload import CanvasPicture, encode_image, encode_plane
 
 HERE = Path(__file__).parent
 # One noun a file; each may use those before it.
-SCRIPTS = ("texts", "codec", "painter", "viewport", "legend", "tip", "filmstrip", "controls", "canvas")
+SCRIPTS = [
+    *("texts", "codec", "painter", "viewport"),
+    *("legend", "tip", "filmstrip", "settings", "controls", "canvas"),
+]
 
 
 class CanvasClass(GradioModel):
@@ -33,7 +36,7 @@ class CanvasMeta(GradioModel):
     planes: list[str]
     level: int | None = None
     ignore_index: int = 255
-    notes: dict[str, str | float] = {}
+    notes: dict[str, str | float]
 
 
 class CanvasImage(GradioModel):

@@ -15,13 +15,13 @@ class Controls {
       "zoom-out": () => view.zoom(1 / ZOOM_STEP),
       "fit": () => view.fit(),
       "fullscreen": () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()),
-      "outline": () => canvas.setOutlined(!canvas.outlined),
+      "outline": () => canvas.setOutlined(!canvas.settings.outlined),
       "all": () => canvas.choose(() => true),
       "none": () => canvas.choose(() => false),
     };
     for (const [name, act] of Object.entries(actions)) this.button(name).addEventListener("click", act);
     this.button("fullscreen").hidden = !document.fullscreenEnabled;
-    canvas.range.addEventListener("input", () => canvas.setOpacity(canvas.range.value));
+    canvas.range.addEventListener("input", () => canvas.setOpacity(Number(canvas.range.value)));
     const compare = this.button("compare");
     compare.addEventListener("pointerdown", () => canvas.setPlain(true));
     for (const end of ["pointerup", "pointerleave", "pointercancel"]) {

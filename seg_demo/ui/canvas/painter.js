@@ -18,6 +18,7 @@ class Painter {
     this.classOf = new Uint8Array(256); // value of key -> class id
     this.fill = new Uint32Array(256); // value of key -> pixel of the overlay
     this.line = new Uint32Array(256); // value of key -> pixel of the outline, 0 = class not shown
+    this.area = new Uint32Array(256); // value of key -> number of pixels of its class
     this.picture = null;
   }
 
@@ -48,8 +49,10 @@ class Painter {
 
   /** Rebuilds the tables. hidden: Set of class ids; highlight: a class id to show alone, or null. */
   tables(hidden, highlight) {
+    const counts = this.counts();
     for (let value = 0; value < 256; value++) {
       const id = this.classOf[value];
+      this.area[value] = counts.get(id) || 0;
       const color = this.colorOf.get(id);
       const shown = highlight === null ? color && !hidden.has(id) : id === highlight;
       const [r, g, b] = color || [255, 255, 255]; // only the highlight of unlabelled pixels has no colour
@@ -69,7 +72,7 @@ class Painter {
   /**
    * Contours at the screen's resolution: each screen pixel takes the class under it and is painted where the one
    * OUTLINE_WIDTH to its right or below differs. So lines keep their width at any zoom, and the work depends on
-   * the screen, not on the picture.
+   * the screen, not on the picture. The smaller class gives the colour: a tree is outlined, not the sky around it.
    */
   paintOutline(view, wanted) {
     const ratio = window.devicePixelRatio || 1;
@@ -88,7 +91,7 @@ class Painter {
     const columns = screenToImage(width + step, ratio, view.x, view.scale, this.picture.width);
     const rows = screenToImage(height + step, ratio, view.y, view.scale, this.picture.height);
     const { key } = this.loaded;
-    const { classOf, line } = this;
+    const { classOf, line, area } = this;
     const stride = this.picture.width;
     out.fill(0);
     for (let y = 0; y < height; y++) {
@@ -102,7 +105,10 @@ class Painter {
         const b = key[here + (columns[x + step] < 0 ? column : columns[x + step])];
         const c = key[below + column];
         if (classOf[a] === classOf[b] && classOf[a] === classOf[c]) continue;
-        out[y * width + x] = line[a] || line[b] || line[c];
+        let best = a;
+        if (line[b] && (!line[best] || area[b] < area[best])) best = b;
+        if (line[c] && (!line[best] || area[c] < area[best])) best = c;
+        out[y * width + x] = line[best];
       }
     }
     this.outlineContext.putImageData(this.outlinePixels, 0, 0);

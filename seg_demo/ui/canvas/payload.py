@@ -102,9 +102,8 @@ class CanvasPicture:
             raise ValueError(f'{self.name}: task is "{self.task}", but must be "binary" or "multiclass".')
         for noun, plane in planes.items():
             if plane.shape != shape or plane.dtype != np.uint8:
-                raise ValueError(
-                    f"{self.name}: {noun} is {plane.shape} {plane.dtype}, but must be {shape} uint8."
-                )
+                given = f"{plane.shape} {plane.dtype}"
+                raise ValueError(f"{self.name}: {noun} is {given}, but must be {shape} uint8.")
         if self.label_map.size == 0:
             raise ValueError(f"{self.name}: the image has no pixels.")
         self._check_label_map()

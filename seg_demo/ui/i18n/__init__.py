@@ -22,7 +22,7 @@ TEXTS = {language: _read("texts", language) for language in LANGUAGES}
 # English error templates -> templates in the language; English itself needs none.
 ERRORS = {language: _read("errors", language) for language in LANGUAGES[1:]}
 
-I18N = gr.I18n(en=TEXTS["en"], ja=TEXTS["ja"], **{name: TEXTS["zh"] for name in CHINESE})
+I18N = gr.I18n(en=TEXTS["en"], ja=TEXTS["ja"], **dict.fromkeys(CHINESE, TEXTS["zh"]))
 
 
 def text(key: str) -> str:
@@ -50,7 +50,6 @@ def explain(error: UserError, language: str) -> str:
     """The sentence of an error in a given language, in English where nobody has translated it."""
     template = ERRORS.get(language, {}).get(error.template, error.template)
     fields = {
-        key: explain(value, language) if isinstance(value, UserError) else value
-        for key, value in error.fields.items()
+        key: explain(value, language) if isinstance(value, UserError) else value for key, value in error.fields.items()
     }
     return template.format(**fields)

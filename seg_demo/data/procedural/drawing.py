@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,11 @@ def grid_noise(
         power += 0.25**octave
     total *= np.float32(2.1 / math.sqrt(power))
     return total
+
+
+def rgb(values: Sequence[float] | Sequence[Sequence[float]] | FloatArray) -> FloatArray:
+    """A colour (3,) or several (N,3) as float32."""
+    return np.array(values, np.float32)
 
 
 def smoothstep(low: float, high: float, values: FloatArray) -> FloatArray:
@@ -195,9 +201,7 @@ class Sketch:
         paint /= np.maximum(alpha, 1 / 255)[..., None]
         return np.minimum(paint, 1, out=paint), alpha
 
-    def onto(
-        self, picture: FloatArray, shadow: float, drop: tuple[float, float], shade: FloatArray
-    ) -> FloatArray:
+    def onto(self, picture: FloatArray, shadow: float, drop: tuple[float, float], shade: FloatArray) -> FloatArray:
         """`picture` (H,W,3) under the sketch, whose brightness is multiplied by `shade` (H,W).
 
         It casts a soft shadow of strength `shadow`, moved by `drop` (x,y) pixels.
@@ -236,9 +240,7 @@ def cast_shadow(
     bottom, right = (
         min(end + margin, limit) for end, limit in zip((rows.stop, columns.stop), picture.shape, strict=False)
     )
-    padded = np.pad(
-        cover, ((rows.start - top, bottom - rows.stop), (columns.start - left, right - columns.stop))
-    )
+    padded = np.pad(cover, ((rows.start - top, bottom - rows.stop), (columns.start - left, right - columns.stop)))
     shade = np.clip(soften(shifted(padded, drop), max(1.0, reach)), 0, 1)
     shade *= -strength
     shade += 1

@@ -1,15 +1,14 @@
-"""The procedural data set: pictures of newts on textured ground, drawn by code, with exact label maps."""
+"""One drawn picture: newts on textured ground, with the exact label map."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import ImageFilter
 
-from seg_demo.data.drawing import (
+from seg_demo.data.procedural.drawing import (
     Canvas,
     FloatArray,
     Sketch,
@@ -17,14 +16,15 @@ from seg_demo.data.drawing import (
     cast_shadow,
     mix,
     relief,
+    rgb,
     smoothstep,
     to_bytes,
 )
-from seg_demo.data.grounds import GROUNDS
-from seg_demo.data.leaves import DEAD_LEAVES, GREEN_LEAVES, draw_leaf, lay_leaves, scatter_leaves
-from seg_demo.data.newt_body import Pose, random_pose, visible_surface
-from seg_demo.data.newt_skin import Light, paint_skin
-from seg_demo.data.tubes import Segments, trace
+from seg_demo.data.procedural.grounds import GROUNDS
+from seg_demo.data.procedural.leaves import DEAD_LEAVES, GREEN_LEAVES, draw_leaf, lay_leaves, scatter_leaves
+from seg_demo.data.procedural.body import Pose, random_pose, visible_surface
+from seg_demo.data.procedural.skin import Light, paint_skin
+from seg_demo.data.procedural.tubes import Segments, trace
 
 SPECIES = ("akahara", "madara")
 SMALLEST, LARGEST = 32, 2048
@@ -82,30 +82,12 @@ def draw_newts(
     picture = _clutter(canvas, picture, direction)
     picture = _depth_blur(canvas, picture)
     bounce = picture.mean(axis=(0, 1))
-    light = Light(direction, np.ones(3, np.float32), scene.ambient, bounce)
+    light = Light(direction, scene.ambient, bounce)
     labels = np.zeros((height, width), np.uint8)
     for index, pose in enumerate(_poses(canvas, scene)):
         picture = _add_newt(canvas, picture, labels, index, pose, scene.species[index], light)
     picture = _occlude(canvas, picture, labels)
     return _finish(canvas, picture, scene, direction), labels
-
-
-class ProceduralNewts:
-    """A sequence of `length` drawn pictures: item i is (image, label map) of `size`, from its own seed."""
-
-    def __init__(self, length: int, size: tuple[int, int] = (256, 455), seed: int = 0) -> None:
-        self.length, self.size, self.seed = length, size, seed
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        if not -self.length <= index < self.length:
-            raise IndexError(index)
-        return draw_newts(self.seed * 1_000_003 + index % self.length, self.size)
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        return (self[index] for index in range(self.length))
 
 
 def _plan(canvas: Canvas, species: tuple[str, ...] | None) -> Scene:
@@ -132,9 +114,7 @@ def _plan(canvas: Canvas, species: tuple[str, ...] | None) -> Scene:
     warmth = rng.normal(0, 0.07)
     tint = np.exp(np.array([warmth, rng.normal(0, 0.025), -warmth])).astype(np.float32)
     sun = -math.pi / 2 + rng.normal(0, 0.8)
-    return Scene(
-        chosen, ground, share, centres, headings, sun, rng.uniform(0.8, 1.8), rng.uniform(0.3, 0.65), tint
-    )
+    return Scene(chosen, ground, share, centres, headings, sun, rng.uniform(0.8, 1.8), rng.uniform(0.3, 0.65), tint)
 
 
 def _centres(rng: np.random.Generator, count: int, share: float) -> tuple[tuple[float, float], ...]:
@@ -208,9 +188,7 @@ def _clutter(canvas: Canvas, picture: FloatArray, direction: FloatArray) -> Floa
     return picture
 
 
-def _thing(
-    canvas: Canvas, picture: FloatArray, direction: FloatArray, name: str, *, twig: bool
-) -> FloatArray:
+def _thing(canvas: Canvas, picture: FloatArray, direction: FloatArray, name: str, *, twig: bool) -> FloatArray:
     """One twig or stone on the ground."""
     rng = canvas.rng(name)
     unit = canvas.unit
@@ -228,7 +206,7 @@ def _thing(
     view = (traced.rows, traced.columns)
     cover = np.clip(0.5 - traced.distance, 0, 1)
     cast_shadow(picture, cover, view, 0.6, (-direction[0] * radius, -direction[1] * radius))
-    tone = np.float32(THINGS[int(rng.integers(5 if twig else 7))]) * math.exp(rng.normal(0, 0.15))
+    tone = rgb(THINGS[int(rng.integers(5 if twig else 7))]) * math.exp(rng.normal(0, 0.15))
     grain = canvas.noise(name + " grain", 0.03, 4, stretch=2.0 if twig else 1.0)[view]
     shade = relief(traced.height + grain * np.float32(0.06 * radius), direction, 0.8)
     shade *= 0.55 + 0.45 * np.sqrt(np.clip(1 - traced.across**2, 0, 1))
@@ -251,7 +229,7 @@ def _occlude(canvas: Canvas, picture: FloatArray, labels: np.ndarray) -> FloatAr
         tip = base + (aim - base) * rng.uniform(0.6, 0.95 if grass else 0.8)
         plump = rng.uniform(0.012, 0.03) if grass else rng.uniform(0.14, 0.24)
         colours = GREEN_LEAVES if rng.random() < 0.75 else DEAD_LEAVES
-        colour = np.float32(colours[int(rng.integers(len(colours)))]) * math.exp(rng.normal(0.15, 0.2))
+        colour = rgb(colours[int(rng.integers(len(colours)))]) * math.exp(rng.normal(0.15, 0.2))
         draw_leaf(sketch, base, tip, plump, rng.normal(0, 0.25), colour)
     labels[sketch.layers()[1] > 0.5] = 0
     return lay_leaves(canvas, "occluder", sketch, picture)
@@ -283,7 +261,7 @@ def _finish(canvas: Canvas, picture: FloatArray, scene: Scene, direction: FloatA
     picture *= gain
     if rng.random() < 0.25:
         haze = np.clip(0.16 + 0.10 * canvas.noise("haze", 0.8, 2), 0, 0.5) * float(rng.uniform(0.3, 1.3))
-        picture = mix(picture, np.float32([0.66, 0.72, 0.80]), haze)
+        picture = mix(picture, rgb([0.66, 0.72, 0.80]), haze)
     levels = np.linspace(0, 1, 256)
     curve = levels + rng.uniform(-0.1, 0.25) * (smoothstep(0, 1, levels) - levels)
     lift = rng.uniform(0, 0.05)
@@ -291,9 +269,7 @@ def _finish(canvas: Canvas, picture: FloatArray, scene: Scene, direction: FloatA
     centre = float(rng.uniform(2, 10))
     soft = ImageFilter.Kernel((3, 3), (0.5, 1, 0.5, 1, centre, 1, 0.5, 1, 0.5))
     image = np.asarray(to_bytes(picture).point(table * 3).filter(soft))
-    grain = rng.standard_normal((canvas.height, canvas.width, 1), np.float32) * np.float32(
-        rng.uniform(1, 4.5)
-    )
+    grain = rng.standard_normal((canvas.height, canvas.width, 1), np.float32) * np.float32(rng.uniform(1, 4.5))
     grain += np.float32(0.5)
     noisy = image + grain
     return np.clip(noisy, 0, 255, out=noisy).astype(np.uint8)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg_demo.data.drawing import FloatArray
+from seg_demo.data.procedural.drawing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Traced:
     """Tubes seen from above, inside the window `rows`, `columns` of the frame; all arrays (h,w) float32.
 
     `distance` to the outline (pixels, negative inside), `height` of the round surface (pixels, 0 outside),
-    `along` the tube, `across` it (-1 left border .. 1 right border), `radius` there.
+    `along` the tube, `across` it (-1 left border .. 1 right border).
     """
 
     rows: slice
@@ -48,7 +48,6 @@ class Traced:
     height: FloatArray
     along: FloatArray
     across: FloatArray
-    radius: FloatArray
 
 
 def window_of(segments: Segments, shape: tuple[int, int], margin: float = 2.0) -> tuple[slice, slice] | None:
@@ -84,14 +83,12 @@ def trace(segments: Segments, shape: tuple[int, int]) -> Traced | None:
     numbers = np.column_stack(
         [starts, ends, segments.radius_start, segments.radius_end, segments.along_start, segments.along_end]
     )
-    for (left, top), (right, bottom), piece in zip(
-        low.tolist(), high.tolist(), numbers.tolist(), strict=True
-    ):
+    for (left, top), (right, bottom), piece in zip(low.tolist(), high.tolist(), numbers.tolist(), strict=True):
         if left < right and top < bottom:
             view = (slice(top, bottom), slice(left, right))
             _trace_piece(piece, view, (power, along, across, radius))
     distance = np.sqrt(np.maximum(power + radius * radius, 0)) - radius
-    return Traced(rows, columns, distance, np.sqrt(np.maximum(-power, 0)), along, across, radius)
+    return Traced(rows, columns, distance, np.sqrt(np.maximum(-power, 0)), along, across)
 
 
 def _trace_piece(piece: list[float], view: tuple[slice, slice], buffers: tuple[FloatArray, ...]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seg_demo.data.drawing import (
+from seg_demo.data.procedural.drawing import (
     Canvas,
     FloatArray,
     blur,
@@ -18,10 +18,11 @@ from seg_demo.data.drawing import (
     cells,
     mix,
     relief,
+    rgb,
     smoothstep,
 )
-from seg_demo.data.leaves import DEAD_LEAVES, GREEN_LEAVES, MOSS, STRAW, Colours, lay_blades, scatter_leaves
-from seg_demo.data.tubes import Segments, trace
+from seg_demo.data.procedural.leaves import DEAD_LEAVES, GREEN_LEAVES, MOSS, STRAW, Colours, lay_blades, scatter_leaves
+from seg_demo.data.procedural.tubes import Segments, trace
 
 Ground = Callable[[Canvas, FloatArray], FloatArray]
 
@@ -35,13 +36,13 @@ PEBBLES: list[Colours] = [
 
 def _plain(canvas: Canvas, colour: tuple[float, float, float] | FloatArray) -> FloatArray:
     """One colour everywhere."""
-    return np.broadcast_to(np.float32(colour), (canvas.height, canvas.width, 3)).copy()
+    return np.broadcast_to(rgb(colour), (canvas.height, canvas.width, 3)).copy()
 
 
 def _palette(canvas: Canvas, name: str, colours: Colours, ident: np.ndarray) -> FloatArray:
     """A colour per cell number `ident` (H,W): the palette with small variations."""
     rng = canvas.rng(name)
-    table = np.float32(colours)[rng.integers(0, len(colours), 4096)]
+    table = rgb(colours)[rng.integers(0, len(colours), 4096)]
     table = table * np.exp(rng.normal(0, 0.16, (4096, 1))) * np.exp(rng.normal(0, 0.04, (4096, 3)))
     return table.astype(np.float32)[ident]
 
@@ -88,13 +89,13 @@ def dark_sand(canvas: Canvas, light: FloatArray) -> FloatArray:
     shade = relief(np.sqrt(np.clip(border, 0, 1)) * np.float32(cell * canvas.unit * 0.5), light, 0.9)
     lumps = 1 + 0.22 * canvas.noise("dark sand lumps", 0.3, 3)
     value = grey[ident] * shade * lumps * (0.35 + 0.65 * smoothstep(-0.1, 0.2, border))
-    return value[..., None] * np.float32([1.02, 1.0, 0.93])
+    return value[..., None] * rgb([1.02, 1.0, 0.93])
 
 
 def sand(canvas: Canvas, light: FloatArray) -> FloatArray:
     """Fine pale sand, sometimes rippled."""
     rng = canvas.rng("sand")
-    tone = np.float32([0.74, 0.63, 0.47]) * np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)
+    tone = rgb([0.74, 0.63, 0.47]) * np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)
     grain = canvas.noise("sand grain", 0.010, 3)
     dunes = canvas.noise("sand dunes", 0.28, 3)
     y, x = _positions(canvas)
@@ -108,7 +109,7 @@ def sand(canvas: Canvas, light: FloatArray) -> FloatArray:
 def bark(canvas: Canvas, light: FloatArray) -> FloatArray:
     """Wood or bark: fibres along one direction with dark cracks."""
     rng = canvas.rng("bark")
-    tone = np.float32([(0.38, 0.27, 0.19), (0.55, 0.42, 0.29), (0.30, 0.25, 0.22)][int(rng.integers(3))])
+    tone = rgb([(0.38, 0.27, 0.19), (0.55, 0.42, 0.29), (0.30, 0.25, 0.22)][int(rng.integers(3))])
     upright = rng.random() < 0.4
     sheet = Canvas(canvas.width, canvas.height, canvas.seed) if upright else canvas
     fibre = sheet.noise("bark fibre", 0.035, 5, stretch=9)
@@ -120,20 +121,20 @@ def bark(canvas: Canvas, light: FloatArray) -> FloatArray:
     value = relief(height, light, 1.3) * (1 + 0.16 * fibre + 0.10 * plates) * (1 - 0.75 * cracks)
     moss = smoothstep(0.7, 1.4, canvas.noise("bark moss", 0.2, 5)) * float(rng.random() < 0.5)
     wood = tone * value[..., None]
-    return mix(wood, np.float32([0.22, 0.32, 0.10]) * value[..., None], moss * 0.8)
+    return mix(wood, rgb([0.22, 0.32, 0.10]) * value[..., None], moss * 0.8)
 
 
 def stone(canvas: Canvas, light: FloatArray) -> FloatArray:
     """A rough slab of rock with spots of lichen."""
     rng = canvas.rng("stone")
-    tone = np.float32([(0.46, 0.46, 0.45), (0.34, 0.33, 0.34), (0.56, 0.50, 0.43)][int(rng.integers(3))])
+    tone = rgb([(0.46, 0.46, 0.45), (0.34, 0.33, 0.34), (0.56, 0.50, 0.43)][int(rng.integers(3))])
     rough = canvas.noise("stone rough", 0.30, 7)
     grain = canvas.noise("stone grain", 0.012, 3)
     height = (0.032 * rough + 0.0011 * grain) * np.float32(canvas.unit)
     colour = tone * (relief(height, light, 1.0) * (1 + 0.08 * grain + 0.10 * rough))[..., None]
     patches = canvas.noise("stone lichen", 0.16, 5)
     lichen = smoothstep(1.0, 1.25, patches + 0.25 * grain)
-    kind = np.float32([(0.62, 0.66, 0.52), (0.72, 0.50, 0.16), (0.30, 0.36, 0.18)][int(rng.integers(3))])
+    kind = rgb([(0.62, 0.66, 0.52), (0.72, 0.50, 0.16), (0.30, 0.36, 0.18)][int(rng.integers(3))])
     return mix(colour, kind * (0.85 + 0.15 * grain)[..., None], lichen * 0.75)
 
 
@@ -148,7 +149,7 @@ def moss(canvas: Canvas, light: FloatArray) -> FloatArray:
     picture = picture * np.clip(0.85 + 0.30 * lumps, 0.25, 1.5)[..., None]
     wet = canvas.noise("moss wet", 0.014, 2) + 0.5 * canvas.noise("moss sheen", 0.35, 2)
     glints = smoothstep(1.5, 2.3, wet) * float(rng.uniform(0.2, 0.9))
-    return mix(picture, np.float32([0.88, 0.92, 0.95]), glints)
+    return mix(picture, rgb([0.88, 0.92, 0.95]), glints)
 
 
 def shavings(canvas: Canvas, light: FloatArray) -> FloatArray:
@@ -182,17 +183,15 @@ def foliage(canvas: Canvas, light: FloatArray) -> FloatArray:
         (0.55, 0.58, 0.56),
         (0.08, 0.08, 0.07),
     ]
-    first, second = (np.float32(back[int(index)]) for index in rng.choice(len(back), 2, replace=False))
+    first, second = (rgb(back[int(index)]) for index in rng.choice(len(back), 2, replace=False))
     picture = mix(_plain(canvas, first), second, smoothstep(-0.4, 0.4, canvas.noise("foliage back", 0.5, 2)))
     size = float(rng.uniform(0.28, 0.50))
     for layer in range(3):
-        picture = scatter_leaves(
-            canvas, f"foliage {layer}", picture, GREEN_LEAVES, round(0.55 / size**2), size
-        )
+        picture = scatter_leaves(canvas, f"foliage {layer}", picture, GREEN_LEAVES, round(0.55 / size**2), size)
         if layer < 2:
             picture = blur(picture, 0.008 * canvas.unit) * np.float32(0.88)
     sheen = smoothstep(0.8, 2.2, canvas.noise("foliage sheen", 0.22, 2)) * 0.25
-    return mix(picture, np.float32([0.80, 0.88, 0.90]), sheen)
+    return mix(picture, rgb([0.80, 0.88, 0.90]), sheen)
 
 
 def tray(canvas: Canvas, light: FloatArray) -> FloatArray:
@@ -209,7 +208,7 @@ def tray(canvas: Canvas, light: FloatArray) -> FloatArray:
     dimple = canvas.noise("tray dimple", 0.022, 1) * np.float32(0.0009 * canvas.unit * rng.uniform(0, 1.5))
     picture *= (relief(dimple, light) * (1 + 0.035 * canvas.noise("tray tone", 0.6, 3)))[..., None]
     stains = smoothstep(1.5, 1.9, canvas.noise("tray stains", 0.07, 5))
-    picture = mix(picture, np.float32([0.45, 0.38, 0.28]), stains * 0.55)
+    picture = mix(picture, rgb([0.45, 0.38, 0.28]), stains * 0.55)
     y, x = _positions(canvas)
     angle, place = rng.uniform(0, 2 * math.pi), rng.uniform(0.28, 0.5)
     edge = x * math.cos(angle) + y * math.sin(angle) - place
@@ -221,8 +220,8 @@ def water(canvas: Canvas, light: FloatArray) -> FloatArray:
     """Shallow water over sand or pebbles: blue or green, with a net of bright caustics."""
     rng = canvas.rng("water")
     bed = (sand, gravel, dark_sand)[int(rng.integers(3))](canvas, light)
-    tint = np.float32([(0.55, 0.88, 1.0), (0.62, 1.0, 0.72), (0.85, 1.0, 0.95)][int(rng.integers(3))])
-    deep = np.float32([0.20, 0.42, 0.52]) * tint
+    tint = rgb([(0.55, 0.88, 1.0), (0.62, 1.0, 0.72), (0.85, 1.0, 0.95)][int(rng.integers(3))])
+    deep = rgb([0.20, 0.42, 0.52]) * tint
     picture = mix(bed * tint, deep, np.clip(0.32 + 0.13 * canvas.noise("water depth", 0.7, 2), 0.05, 0.7))
     net = np.abs(canvas.noise("caustics", 0.10, 2)) + 0.6 * np.abs(canvas.noise("more caustics", 0.07, 1))
     caustics = np.exp(-net * 3.2) * float(rng.uniform(0.25, 0.9))
@@ -235,7 +234,7 @@ def hand(canvas: Canvas, light: FloatArray) -> FloatArray:
     room = [(0.45, 0.43, 0.40), (0.25, 0.30, 0.22), (0.70, 0.68, 0.66), (0.30, 0.25, 0.24)]
     picture = _plain(canvas, room[int(rng.integers(len(room)))])
     picture *= (1 + 0.3 * canvas.noise("hand room", 0.4, 3))[..., None]
-    tone = np.float32([(0.84, 0.66, 0.57), (0.76, 0.56, 0.46), (0.55, 0.38, 0.29)][int(rng.integers(3))])
+    tone = rgb([(0.84, 0.66, 0.57), (0.76, 0.56, 0.46), (0.55, 0.38, 0.29)][int(rng.integers(3))])
     unit, centre = canvas.unit, np.array([canvas.width, canvas.height]) / 2
     angle = rng.uniform(0, 2 * math.pi)
     ahead = np.array([math.cos(angle), math.sin(angle)])
@@ -259,7 +258,7 @@ def hand(canvas: Canvas, light: FloatArray) -> FloatArray:
         flat = np.sqrt(traced.height + 1) * np.float32(0.16 * math.sqrt(unit))
         bumps = flat + (0.0013 * creases[view] + 0.0004 * pores[view]) * np.float32(unit)
         skin = tone * (relief(bumps, light, 0.8) * (1 + 0.04 * creases[view]))[..., None]
-        skin = mix(skin, skin * np.float32([1.06, 0.86, 0.82]), smoothstep(0.3, 1.0, np.abs(traced.across)))
+        skin = mix(skin, skin * rgb([1.06, 0.86, 0.82]), smoothstep(0.3, 1.0, np.abs(traced.across)))
         picture[view] = mix(picture[view], skin, cover)
     return picture
 

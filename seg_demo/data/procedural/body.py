@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg_demo.data.drawing import FloatArray
-from seg_demo.data.tubes import Segments, Traced, trace, window_of
+from seg_demo.data.procedural.drawing import FloatArray
+from seg_demo.data.procedural.tubes import Segments, Traced, trace, window_of
 
 SPINE_POINTS = 96
 # Half-widths of the body from snout tip (0) to tail tip (1), in body lengths.
@@ -57,11 +57,10 @@ FRONT_PLACE, HIND_PLACE = 0.185, 0.495
 
 @dataclass(frozen=True)
 class Limb:
-    """One limb with its toes; `above` tells whether it lies over the body; `side` is -1 or 1."""
+    """One limb with its toes; `above` tells whether it lies over the body."""
 
     segments: Segments
     above: bool
-    side: int
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Pose:
                 segments.along_end,
             )
 
-        limbs = tuple(Limb(move(limb.segments), limb.above, limb.side) for limb in self.limbs)
+        limbs = tuple(Limb(move(limb.segments), limb.above) for limb in self.limbs)
         eyes = tuple(Eye(eye.centre * length + offset, eye.radius * length, eye.facing) for eye in self.eyes)
         return Pose(move(self.body), limbs, eyes, self.roll, self.length * length)
 
@@ -160,9 +159,7 @@ def _spine(
     curvature = bend[0] * 1.2 + bend[1] * 2.6 * np.sin(2 * np.pi * place) + bend[2] * 2.4 * np.cos(3 * place)
     curvature += curl * 3.2 * np.clip((place - 0.5) / 0.5, 0, 1) ** 1.2
     # A head and shoulders do not bend; the trunk bends less than the tail.
-    curvature = np.clip(curvature, -7.5, 7.5) * np.interp(
-        place, (0, 0.12, 0.22, 0.5, 1), (0.1, 0.45, 0.8, 1, 1)
-    )
+    curvature = np.clip(curvature, -7.5, 7.5) * np.interp(place, (0, 0.12, 0.22, 0.5, 1), (0.1, 0.45, 0.8, 1, 1))
     turn = np.concatenate([[0], np.cumsum(curvature[1:]) / SPINE_POINTS])
     turn -= turn[round(0.3 * SPINE_POINTS)]
     growth = np.exp(closeness * (0.32 - place) * 1.5)
@@ -211,15 +208,11 @@ def _limb(
     radii = np.interp(t[:, 0], (0, 0.4, 0.8, 1), (0.0225, 0.0185, 0.0120, 0.0105)) * thick
     parts = [Segments.chain(points, radii, np.linspace(0, 0.14, 7))]
     palm = ankle + direction(foot_swing) * (0.013 * grown)
-    parts.append(
-        Segments.chain(np.stack([ankle, palm]), np.array([0.0105, 0.0118]) * thick, np.array([0.14, 0.155]))
-    )
+    parts.append(Segments.chain(np.stack([ankle, palm]), np.array([0.0105, 0.0118]) * thick, np.array([0.14, 0.155])))
     toes = 5 if hind else 4
     for toe in range(toes):
         fan = (toe - (toes - 1) / 2) * (0.95 if hind else 1.05) / (toes - 1) * 2
-        reach = (
-            (0.036 if hind else 0.031) * grown * (1 - 0.32 * abs(fan) ** 1.5) * math.exp(rng.normal(0, 0.08))
-        )
+        reach = (0.036 if hind else 0.031) * grown * (1 - 0.32 * abs(fan) ** 1.5) * math.exp(rng.normal(0, 0.08))
         first = foot_swing + fan * 0.9 + rng.normal(0, 0.07)
         middle = palm + direction(first) * (reach * 0.55)
         tip = middle + direction(first - 0.25 * fan + rng.normal(0, 0.12)) * (reach * 0.55)
@@ -230,7 +223,7 @@ def _limb(
                 np.array([0.155, 0.175, 0.195]),
             )
         )
-    return Limb(Segments.join(parts), math.cos(angle) > 0.1, side)
+    return Limb(Segments.join(parts), math.cos(angle) > 0.1)
 
 
 @dataclass
@@ -272,9 +265,7 @@ def visible_surface(pose: Pose, shape: tuple[int, int]) -> Surface | None:
     return surface
 
 
-def _add_part(
-    surface: Surface, part: Traced | None, number: int, roll: float, lift: float, girth: float
-) -> None:
+def _add_part(surface: Surface, part: Traced | None, number: int, roll: float, lift: float, girth: float) -> None:
     """Put a traced part, raised by `lift` pixels, into the surface where it is the highest."""
     if part is None:
         return

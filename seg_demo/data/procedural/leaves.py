@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from seg_demo.data.drawing import Canvas, FloatArray, Sketch, from_bytes, to_bytes
+from seg_demo.data.procedural.drawing import Canvas, FloatArray, Sketch, from_bytes, rgb, to_bytes
 
 Colours = list[tuple[float, float, float]]
 
@@ -43,9 +43,7 @@ def lay_blades(
     pen = ImageDraw.Draw(image)
     shift = np.tile([drop, drop], 10) * (canvas.unit * scale / 256)
     for colours in layers:
-        tone = np.array(colours)[rng.integers(0, len(colours), count)] * np.exp(
-            rng.normal(0, 0.16, (count, 1))
-        )
+        tone = np.array(colours)[rng.integers(0, len(colours), count)] * np.exp(rng.normal(0, 0.16, (count, 1)))
         outlines = _blades(rng, count, size, 0.5 * length * canvas.unit * scale, width, bend)
         fills = (np.clip(tone, 0, 1) * 255).astype(int)
         darks = (fills * 0.35).astype(int)
@@ -64,9 +62,7 @@ def _blades(
     """Outlines (count,20), as x,y pairs, of bent blades about 2 * `half` long anywhere in `size` (w, h)."""
     middle = rng.uniform(-0.05, 1.05, (count, 2)) * size
     angle, bow = rng.uniform(0, 2 * math.pi, count), rng.normal(0, bend, (count, 1))
-    ahead = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (
-        half * np.exp(rng.normal(0, 0.38, (count, 1)))
-    )
+    ahead = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (half * np.exp(rng.normal(0, 0.38, (count, 1))))
     aside = np.stack([-ahead[:, 1], ahead[:, 0]], axis=1)
     way = np.linspace(-1, 1, 6)
     rib = [middle + ahead * t + aside * (bow * (0.5 - t * t)) for t in way]
@@ -76,9 +72,7 @@ def _blades(
     return np.concatenate(left + right, axis=1)
 
 
-def leaf_outline(
-    base: FloatArray, tip: FloatArray, plump: float, bend: float
-) -> tuple[FloatArray, FloatArray]:
+def leaf_outline(base: FloatArray, tip: FloatArray, plump: float, bend: float) -> tuple[FloatArray, FloatArray]:
     """The two halves (each (N,2)) of a leaf from `base` to `tip` (x,y): outline of one side, then midrib."""
     t = np.linspace(0, 1, 11)[:, None]
     ahead = tip - base
@@ -88,9 +82,7 @@ def leaf_outline(
     return np.concatenate([rib + bulge, rib[::-1]]), np.concatenate([rib - bulge, rib[::-1]])
 
 
-def draw_leaf(
-    sketch: Sketch, base: FloatArray, tip: FloatArray, plump: float, bend: float, colour: FloatArray
-) -> None:
+def draw_leaf(sketch: Sketch, base: FloatArray, tip: FloatArray, plump: float, bend: float, colour: FloatArray) -> None:
     """A leaf with two differently lit halves, side veins and a pale midrib."""
     upper, lower = leaf_outline(base, tip, plump, bend)
     sketch.polygon(upper, colour * 1.10)
@@ -117,10 +109,8 @@ def scatter_leaves(
         place = rng.uniform(-0.05, 1.05, 2) * (canvas.width, canvas.height)
         angle, scale = rng.uniform(0, 2 * math.pi), size * canvas.unit * math.exp(rng.normal(0, 0.25))
         ahead = np.array([math.cos(angle), math.sin(angle)]) * scale
-        colour = np.float32(colours[int(rng.integers(len(colours)))]) * math.exp(rng.normal(0, 0.18))
-        draw_leaf(
-            sketch, place - ahead / 2, place + ahead / 2, rng.uniform(0.16, 0.34), rng.normal(0, 0.3), colour
-        )
+        colour = rgb(colours[int(rng.integers(len(colours)))]) * math.exp(rng.normal(0, 0.18))
+        draw_leaf(sketch, place - ahead / 2, place + ahead / 2, rng.uniform(0.16, 0.34), rng.normal(0, 0.3), colour)
     return lay_leaves(canvas, name, sketch, picture)
 
 

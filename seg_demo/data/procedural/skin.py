@@ -7,8 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seg_demo.data.drawing import Canvas, FloatArray, grid_noise, mix, sample, slopes, smoothstep, soften
-from seg_demo.data.newt_body import Pose, Surface
+from seg_demo.data.procedural.drawing import (
+    Canvas,
+    FloatArray,
+    grid_noise,
+    mix,
+    rgb,
+    sample,
+    slopes,
+    smoothstep,
+    soften,
+)
+from seg_demo.data.procedural.body import Pose, Surface
 
 GIRTH = 0.05  # nominal radius in body lengths, for wrapping the skin texture around the body
 TEXTURE_LIMIT = 1400  # pixels; longer animals get an enlarged texture
@@ -16,11 +26,10 @@ TEXTURE_LIMIT = 1400  # pixels; longer animals get an enlarged texture
 
 @dataclass(frozen=True)
 class Light:
-    """A main light from `direction` (3,) unit vector (x,y,z; z to the viewer), its `tint` (3,), the share of
-    light that comes from everywhere `ambient` (0..1), and the colour `bounce` (3,) of the ground."""
+    """A main light from `direction` (3,) unit vector (x,y,z; z to the viewer), the share of light that comes
+    from everywhere `ambient` (0..1), and the colour `bounce` (3,) of the ground."""
 
     direction: FloatArray
-    tint: FloatArray
     ambient: float
     bounce: FloatArray
 
@@ -41,9 +50,7 @@ class SkinPoints:
     grain: FloatArray
 
 
-def paint_skin(
-    pose: Pose, surface: Surface, species: str, canvas: Canvas, name: str, light: Light
-) -> FloatArray:
+def paint_skin(pose: Pose, surface: Surface, species: str, canvas: Canvas, name: str, light: Light) -> FloatArray:
     """The lit animal, (h,w,3) float32 in the window of `surface`; black where there is no animal.
 
     `name` is that of the random streams of `canvas` that its skin comes from.
@@ -116,10 +123,9 @@ def _akahara(points: SkinPoints, rng: np.random.Generator) -> FloatArray:
     colour = back * lighter[:, None]
     ridge = np.exp(-((away / 0.16) ** 2)) * (points.limb < 0.5)
     colour = mix(colour, colour * 1.35, ridge * 0.6)
-    colour = mix(colour, colour * np.float32([1.25, 0.95, 0.8]), smoothstep(0.7, 1.7, away))
+    colour = mix(colour, colour * rgb([1.25, 0.95, 0.8]), smoothstep(0.7, 1.7, away))
     red = smoothstep(-0.10, 0.10, away - border - 0.16 * points.blotch - 0.10 * points.speck)
     red *= 1 - smoothstep(0.90, 1.0, points.along) * (points.limb < 0.5)
-    # The throat and the underside of limbs are redder than they are blotched.
     dark = smoothstep(0.0, 0.35, points.blotch + 0.45 * points.speck - blotched)
     orange = belly * (1 + 0.07 * points.speck + 0.05 * points.blotch)[:, None]
     colour = mix(colour, mix(orange, back * 0.8, dark * 0.92), red)
@@ -145,13 +151,13 @@ def _madara(points: SkinPoints, rng: np.random.Generator) -> FloatArray:
     colour = mix(colour, tint, blotches)
     stripe = np.exp(-((away / 0.11) ** 2)) * (points.limb < 0.5) * smoothstep(0.02, 0.08, points.along)
     stripe *= smoothstep(-0.9, 0.3, points.speck + 0.3)
-    colour = mix(colour, np.float32([0.66, 0.36, 0.13]), stripe * line)
+    colour = mix(colour, rgb([0.66, 0.36, 0.13]), stripe * line)
     under = smoothstep(-0.2, 0.2, away - 1.95 - 0.15 * points.blotch)
     flecks = smoothstep(1.7, 2.0, points.grain + 0.5 * points.speck)
     below = belly * (1 + 0.25 * points.blotch + 0.12 * points.grain)[:, None]
     colour = mix(colour, below, under * 0.92)
     flank = smoothstep(0.9, 1.6, away) * flecks
-    colour = mix(colour, np.float32([0.86, 0.87, 0.80]), flank * (0.8 - 0.45 * under))
+    colour = mix(colour, rgb([0.86, 0.87, 0.80]), flank * (0.8 - 0.45 * under))
     return colour.astype(np.float32)
 
 
@@ -168,7 +174,7 @@ def _mark_face(points: SkinPoints, albedo: FloatArray, visible: np.ndarray) -> N
 def _draw_eyes(pose: Pose, surface: Surface, albedo: FloatArray, bumps: FloatArray, species: str) -> None:
     """Put bulging eyes with a pupil and a golden iris into `albedo` and `bumps`, in place."""
     height, width = bumps.shape
-    iris = np.float32([0.58, 0.40, 0.13] if species == "akahara" else [0.48, 0.45, 0.17])
+    iris = rgb([0.58, 0.40, 0.13] if species == "akahara" else [0.48, 0.45, 0.17])
     for eye in pose.eyes:
         x, y = eye.centre[0] - surface.columns.start, eye.centre[1] - surface.rows.start
         reach = eye.radius * 2.0
@@ -186,7 +192,7 @@ def _draw_eyes(pose: Pose, surface: Surface, albedo: FloatArray, bumps: FloatArr
         paint = mix(skin, lid, smoothstep(1.65, 1.25, off))
         paint = mix(paint, paint * 0.6, smoothstep(1.15 + soft, 1.15 - soft, off))
         paint = mix(paint, iris, smoothstep(1.0 + soft, 1.0 - soft, off) * 0.8)
-        pupil = np.float32([0.02, 0.02, 0.02])
+        pupil = rgb([0.02, 0.02, 0.02])
         albedo[view] = mix(paint, pupil, smoothstep(0.82 + soft, 0.82 - soft, off))
         dome = np.sqrt(np.maximum(1 - (off / 1.35) ** 2, 0)) * np.float32(eye.radius * 1.1)
         bumps[view] = np.maximum(bumps[view], dome)
@@ -210,7 +216,7 @@ def _lit(albedo: FloatArray, height: FloatArray, light: Light, gloss: float) -> 
     sheen, glint = squared * squared * squared * squared, smoothstep(0.945, 0.99, shine)
     steep = 1 - upright
     rim = steep * steep * steep
-    colour = albedo * brightness[..., None] * light.tint
-    colour += (gloss * (0.15 * sheen + 0.62 * glint))[..., None] * (0.35 + 0.65 * light.tint)
+    colour = albedo * brightness[..., None]
+    colour += (gloss * (0.15 * sheen + 0.62 * glint))[..., None]
     colour += (0.16 * rim)[..., None] * light.bounce
     return colour

@@ -1,0 +1,53 @@
+# Each target installs what it needs into .venv first, and is quick when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+NEWTS ?= ../shared/data/newts
+
+.PHONY: demo test test-slow check checkpoints examples bench clean
+
+demo: $(VENV)/runtime
+	$(RUN) app.py
+
+test: $(VENV)/dev
+	$(RUN) -m pytest
+
+test-slow: $(VENV)/dev
+	$(RUN) -m pytest -m slow
+
+check: $(VENV)/dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/dev
+	$(RUN) -m benchmarks.start_up
+	$(RUN) -m benchmarks.upload
+
+# The bundled checkpoints, made again from the newt photos under $(NEWTS) and drawn pictures.
+checkpoints: $(VENV)/runtime
+	for preset in newts-binary newts-species; do \
+	  $(RUN) -m seg_demo train --preset $$preset --data $(NEWTS) --split trainval --run runs/$$preset --out checkpoints/$$preset && \
+	  $(RUN) -m seg_demo eval checkpoints/$$preset --data $(NEWTS) --split test --record && \
+	  $(RUN) -m seg_demo eval checkpoints/$$preset --drawn 40 --record && \
+	  $(RUN) -m seg_demo eval checkpoints/$$preset --examples --record || exit 1; \
+	done
+
+# The example pictures of the page and the small example data set.
+examples: $(VENV)/runtime
+	$(RUN) -m seg_demo draw --examples --out examples
+	$(RUN) -m seg_demo draw --count 12 --longest 320 --out examples/newts
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is %d.%d. Name one: make PYTHON=python3.12" % sys.version_info[:2])'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+$(VENV)/dev: $(VENV)/runtime pyproject.toml
+	$(RUN) -m pip install --quiet --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,47 @@
+"""What several test files share: the real data, where it is, and small checkpoints made on the spot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that holds newts/, camvid/ and skydiving/; the test is left out where there is none."""
+    folder = Path(os.environ.get("SEG_DEMO_REAL_DATA") or ROOT / "../shared/data").resolve()
+    if not (folder / "newts").is_dir():
+        pytest.skip(f"no real data: {folder}/newts is missing; name another folder in SEG_DEMO_REAL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained checkpoint of the task "binary"."""
+    return _save(tmp_path_factory.mktemp("binary") / "tiny", "newts-binary")
+
+
+@pytest.fixture(scope="session")
+def tiny_species_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an untrained checkpoint of the task "multiclass", three classes."""
+    return _save(tmp_path_factory.mktemp("species") / "tiny-species", "newts-species")
+
+
+def _save(folder: Path, class_map: str) -> Path:
+    import torch
+
+    from seg_demo.checkpoint import CheckpointConfig, save_checkpoint
+    from seg_demo.models import build_model
+    from seg_demo.palettes import CLASS_MAPS
+
+    task = "binary" if class_map == "newts-binary" else "multiclass"
+    arguments = {"width": 4, "depth": 2}
+    config = CheckpointConfig("unet", arguments, task, CLASS_MAPS[class_map], training={"about": "Untrained."})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = build_model("unet", config.num_outputs, **arguments)
+    return save_checkpoint(folder, model, config)
