@@ -19,7 +19,7 @@ def look_up(kind: str, registry: Mapping[str, Thing], name: str) -> Thing:
     """
     if isinstance(name, str) and name in registry:
         return registry[name]
-    shown = f'"{name}"' if isinstance(name, str) and len(name) <= 80 else "of this name"
+    shown = f'"{name}"' if isinstance(name, str) and len(name) <= 80 and name.isprintable() else "of this name"
     near = difflib.get_close_matches(str(name)[:80], registry, n=1)
     if near:
         raise UserError(

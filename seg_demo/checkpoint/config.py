@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -17,6 +18,7 @@ from seg_demo.registry import look_up
 
 MAX_CONFIG_BYTES = 1 << 20
 MAX_NAME_LENGTH = 200
+_ONE_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_NAME_LENGTH}}}")
 
 
 class ConfigError(UserError):
@@ -86,6 +88,8 @@ def read_config(folder: Path) -> CheckpointConfig:
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise ConfigError("{path} is larger than 1 MB, which no config is. Take another checkpoint.", path=path)
         document = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+        # Written again, numbers beyond a float (1e999) and halves of characters show: no file could hold them.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise ConfigError(
             "{path} is not valid JSON: it is damaged or was edited by hand. Copy the checkpoint again.", path=path
@@ -120,8 +124,8 @@ class _Reader:
         return value
 
     def text(self, value: object, entry: str) -> str:
-        if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME_LENGTH:
-            raise self.wrong(entry, f"a text of 1 to {MAX_NAME_LENGTH} characters", value)
+        if not isinstance(value, str) or not value.strip() or not _ONE_LINE.fullmatch(value):
+            raise self.wrong(entry, f"a text of 1 to {MAX_NAME_LENGTH} characters in one line", value)
         return value
 
     def whole(self, value: object, entry: str, low: int, high: int) -> int:

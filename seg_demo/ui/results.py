@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from seg_demo.infer.segmentation import Segmentation
 
 
+@dataclass(frozen=True)
+class Captions:
+    """What the notes under a picture are called, in the visitor's language."""
+
+    threshold: str = "threshold"
+    time: str = "time"
+
+
 @dataclass
 class Results:
     """What has come of a list of files so far.
@@ -38,7 +46,7 @@ class Results:
     problems: list[UserError] = field(default_factory=list)
 
 
-def segment_files(files: Sequence[str], predictor: Predictor, folder: Path) -> Iterator[Results]:
+def segment_files(files: Sequence[str], predictor: Predictor, folder: Path, captions: Captions) -> Iterator[Results]:
     """Yield the same growing `Results` after each picture and when the archive is there.
 
     The files of the results go to a new folder in `folder`. A file that is no picture becomes a problem and does
@@ -58,7 +66,7 @@ def segment_files(files: Sequence[str], predictor: Predictor, folder: Path) -> I
             results.done += 1
             continue
         decode_ms = (decoded - started) * 1000
-        results.pictures.append(canvas_picture(Path(file).name, image, segmentation, decode_ms))
+        results.pictures.append(canvas_picture(Path(file).name, image, segmentation, decode_ms, captions))
         results.done += 1
         yield results
         written = write_outputs(segmentation, image, target, stem, predictor.checkpoint.name)
@@ -68,13 +76,15 @@ def segment_files(files: Sequence[str], predictor: Predictor, folder: Path) -> I
     yield results
 
 
-def canvas_picture(name: str, image: np.ndarray, segmentation: Segmentation, decode_ms: float) -> CanvasPicture:
+def canvas_picture(
+    name: str, image: np.ndarray, segmentation: Segmentation, decode_ms: float, captions: Captions
+) -> CanvasPicture:
     """A segmentation as the canvas takes it; `decode_ms` is added to its timing."""
     classes = list(zip(range(256), segmentation.classes.names, segmentation.classes.colors, strict=False))
     notes: dict[str, str | float] = {}
     if segmentation.task == "binary":
-        notes["threshold"] = segmentation.threshold
-    notes["time"] = f"{(decode_ms + sum(segmentation.timing.values())) / 1000:.2f} s"
+        notes[captions.threshold] = segmentation.threshold
+    notes[captions.time] = f"{(decode_ms + sum(segmentation.timing.values())) / 1000:.2f} s"
     return CanvasPicture(
         name,
         image,

@@ -12,7 +12,7 @@ from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
 from seg_demo.ui.canvas import SegmentationCanvas
 from seg_demo.ui.i18n import explain, language_of, say, text
-from seg_demo.ui.results import Results, segment_files
+from seg_demo.ui.results import Captions, Results, segment_files
 
 MAX_PICTURES = 50
 DRAWN_EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -40,7 +40,7 @@ class SegmentTab:
                     file_types=["image"], columns=3, height=200, object_fit="cover", elem_id="pictures",
                 )  # fmt: skip
                 self.examples = gr.Gallery(
-                    self.example_files(default), label=text("examples"), columns=3, height=230,
+                    self.example_files(default), label=text("examples"), columns=3, height="auto",
                     object_fit="cover", interactive=False, allow_preview=False, buttons=[], elem_id="examples",
                 )  # fmt: skip
             with gr.Column(scale=3, min_width=320):
@@ -48,7 +48,12 @@ class SegmentTab:
                 with gr.Row(elem_classes="segment-status"):
                     # A text box shows file names as they are; Markdown would make links and pictures of them.
                     self.status = gr.Textbox(
-                        show_label=False, container=False, interactive=False, max_lines=6, elem_id="status"
+                        show_label=False,
+                        container=False,
+                        interactive=False,
+                        max_lines=6,
+                        placeholder=" ",
+                        elem_id="status",
                     )
                     self.stop = gr.Button(text("stop"), size="sm", variant="stop", visible=False, elem_id="stop")
                 with gr.Accordion(text("downloads"), open=False, elem_id="downloads"):
@@ -143,7 +148,8 @@ class SegmentTab:
                 )  # fmt: skip
             yield {self.status: say("loading", language, model=model), self.stop: gr.Button(visible=True)}
             predictor = self.library.predictor(model)
-            for results in segment_files(files, predictor, Path(self.canvas.GRADIO_CACHE)):
+            captions = Captions(say("threshold", language), say("time", language))
+            for results in segment_files(files, predictor, Path(self.canvas.GRADIO_CACHE), captions):
                 yield self._updates(results, list(files), language)
         except UserError as error:
             yield {self.status: explain(error, language), self.stop: gr.Button(visible=False)}

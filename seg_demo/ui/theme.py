@@ -21,11 +21,26 @@ THEME = gr.themes.Default(
 )
 
 CSS = """
-.gradio-container { max-width: 1360px !important; margin: 0 auto !important; }
-.page-head h1 { margin: 0; font-size: 1.35rem; letter-spacing: -0.01em; }
-.page-head p { margin: 0.15rem 0 0; color: var(--body-text-color-subdued); }
-#status textarea { background: transparent; border: 0; box-shadow: none; padding-inline: 0; resize: none; }
+.gradio-container { width: 100%; max-width: 1680px !important; margin: 0 auto !important; }
+.gradio-container > .main { width: 100%; max-width: none !important; padding: 14px 24px !important; }
+.page-head h1 { margin: 0; font-size: 1.3rem; letter-spacing: -0.01em; }
+.page-head p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
+@media (min-width: 900px) {
+  .segment-tab { flex-wrap: nowrap !important; }
+  .segment-tab > .column:first-child { flex: 0 0 304px !important; }
+}
+#examples, #examples .gallery-container, #examples .grid-wrap { height: auto !important; min-height: 0 !important; }
+#examples .grid-container {
+  grid-template-columns: repeat(3, minmax(0, 1fr)) !important; grid-auto-rows: auto !important; height: auto;
+  padding-top: 2rem;
+}
+#examples .thumbnail-item { aspect-ratio: 4 / 3; width: 100%; height: auto; }
+#canvas { border: 1px solid var(--border-color-primary) !important; background: var(--block-background-fill) !important; }
+#status, #status .input-container { border: 0; background: transparent !important; }
+#status textarea { background: transparent; border: 0; box-shadow: none; padding: 0; resize: none; }
 .segment-status { align-items: center; }
+.segment-status:not(:has(#stop)):has(textarea:placeholder-shown) { display: none; }
 #stop { flex: 0 0 auto; min-width: 6rem; }
-@media (max-width: 640px) { .segment-tab > :nth-child(2) { order: -1; } }
+@media (max-width: 899px) { .segment-tab > .column:nth-child(2) { order: -1; } }
+@media (max-width: 640px) { .gradio-container > .main { padding: 10px 10px !important; } }
 """
