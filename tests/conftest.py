@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM_FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +52,17 @@ def _save(folder: Path, class_map: str) -> Path:
         torch.manual_seed(0)
         model = build_model("unet", config.num_outputs, **arguments)
     return save_checkpoint(folder, model, config)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, shared by all tests that open a page; a test takes a context of its own."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing, and a CI run must not leave the page untested.")
+        pytest.skip("Chromium is missing: apt-get install chromium to run the page in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)

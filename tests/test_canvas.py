@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import io
-import os
-import shutil
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from canvas_driver import ROOT, Canvas
 
 from seg_demo.ui.canvas.payload import CanvasPicture, encode_planes
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 EVIL = "<img src=x onerror=window.hacked=1>${window.hacked=2}{{7*7}}"
 CLASSES = [
     (0, "road", (250, 20, 20)),
@@ -29,7 +20,6 @@ CLASSES = [
     (7, "moon", (9, 9, 9)),
 ]
 NEWT = [(0, "background", (0, 0, 0)), (1, "newt", (230, 30, 30))]
-ROOT = "#canvas .seg-canvas"
 
 
 def multiclass(name: str, height: int, width: int, seed: int = 0) -> CanvasPicture:
@@ -131,67 +121,6 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator:
-    found = Path(CHROMIUM).exists() or shutil.which("chromium")
-    if not found and not os.environ.get("CI"):
-        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium to run the canvas in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-
-
-class Canvas:
-    """The page as a user meets it, with what it requested and what went wrong."""
-
-    def __init__(self, context, url: str) -> None:
-        self.page = context.new_page()
-        self.page.set_viewport_size({"width": 1200, "height": 900})
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self.note)
-        self.page.goto(url, wait_until="commit")
-        self.root = self.page.locator(ROOT)
-        self.stage = self.page.locator(f"{ROOT} .sc-stage")
-        self.page.wait_for_function(f"document.querySelector('{ROOT}')?.segCanvas")
-        self.requests: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-
-    def note(self, line) -> None:
-        if "js_on_load" in line.text:  # Gradio catches what the script throws and prints it
-            self.errors.append(line.text)
-
-    def show(self, name: str) -> None:
-        self.page.click(f"#{name}")
-        self.wait_name(PICTURES[name][0].name)
-
-    def wait_name(self, name: str) -> None:
-        shown = f"document.querySelector('{ROOT} .sc-name').textContent"
-        self.page.wait_for_function(f"name => {shown} === name", arg=name)
-        self.settle()
-
-    def settle(self) -> None:
-        """Waits until what is due has been drawn."""
-        frame = "new Promise(done => requestAnimationFrame(done))"
-        self.page.evaluate(f"() => {frame}.then(() => {frame})")
-
-    def ask(self, expression: str):
-        return self.page.evaluate(f"document.querySelector('{ROOT}').segCanvas.{expression}")
-
-    def counts(self) -> dict[int, int]:
-        return {int(id): pixels for id, pixels in self.ask("counts()").items()}
-
-    def pixels(self) -> np.ndarray:
-        """Screenshot of the stage: (H, W, 3) int."""
-        self.page.wait_for_timeout(50)
-        return np.asarray(Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")).astype(int)
-
-    def key(self, key: str) -> None:
-        self.stage.press(key)
-        self.settle()
-
-
-@pytest.fixture(scope="module")
 def context(browser):
     return browser.new_context()  # one for most tests: Gradio's own files are then loaded once
 
@@ -218,7 +147,7 @@ def numpy_counts(label_map: np.ndarray) -> dict[int, int]:
 
 def test_integers_equal_numpy(canvas: Canvas) -> None:
     for name in ("odd", "wide", "dot", "binary"):
-        canvas.show(name)
+        canvas.show(name, PICTURES[name][0].name)
         picture = PICTURES[name][0]
         height, width = picture.label_map.shape
         every = canvas.page.evaluate(
@@ -235,7 +164,7 @@ def test_integers_equal_numpy(canvas: Canvas) -> None:
 
 
 def test_levels_equal_numpy(canvas: Canvas) -> None:
-    canvas.show("binary")
+    canvas.show("binary", PICTURES["binary"][0].name)
     canvas.requests.clear()
     probabilities = PICTURES["binary"][0].probabilities
     for level in (0, 1, 77, 128, 254, 255):
@@ -249,7 +178,7 @@ def test_levels_equal_numpy(canvas: Canvas) -> None:
 
 
 def test_interactions_change_pixels_and_request_nothing(canvas: Canvas) -> None:
-    canvas.show("halves")
+    canvas.show("halves", PICTURES["halves"][0].name)
     canvas.requests.clear()
     plain = [128, 128, 128]
     left, right = left_and_right(canvas.pixels())
@@ -287,7 +216,7 @@ def test_interactions_change_pixels_and_request_nothing(canvas: Canvas) -> None:
 
 
 def test_outline_is_drawn_between_classes(canvas: Canvas) -> None:
-    canvas.show("halves")
+    canvas.show("halves", PICTURES["halves"][0].name)
     canvas.root.locator("input[type=range]").fill("0")
     canvas.root.locator("[data-act=outline]").click()
     pixels = canvas.pixels()
@@ -298,7 +227,7 @@ def test_outline_is_drawn_between_classes(canvas: Canvas) -> None:
 
 
 def test_label_follows_the_pointer(canvas: Canvas) -> None:
-    canvas.show("halves")
+    canvas.show("halves", PICTURES["halves"][0].name)
     tip = canvas.root.locator(".sc-tip")
     box = canvas.stage.bounding_box()
     canvas.page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
@@ -310,14 +239,14 @@ def test_label_follows_the_pointer(canvas: Canvas) -> None:
 
 
 def test_names_are_text(canvas: Canvas) -> None:
-    canvas.show("odd")
+    canvas.show("odd", PICTURES["odd"][0].name)
     assert canvas.root.locator("[data-id='1'] .sc-class").text_content() == EVIL
     assert canvas.page.evaluate("window.hacked") is None
     assert canvas.root.locator(".sc-side img").count() == 0
 
 
 def test_keys(canvas: Canvas) -> None:
-    canvas.show("three")
+    canvas.show("three", PICTURES["three"][0].name)
     canvas.key("o")
     assert canvas.ask("state()")["outlined"]
     canvas.key("2")
@@ -341,7 +270,7 @@ def test_keys(canvas: Canvas) -> None:
 
 
 def test_film_strip(canvas: Canvas) -> None:
-    canvas.show("three")
+    canvas.show("three", PICTURES["three"][0].name)
     thumbs = canvas.root.locator(".sc-thumb")
     assert thumbs.count() == 3
     thumbs.nth(2).click()
@@ -368,7 +297,7 @@ def test_pictures_arriving_one_by_one_keep_selection_and_settings(canvas: Canvas
     assert (state["index"], state["outlined"], 0 in state["hidden"]) == (1, True, True)
     assert drawn_picture.evaluate("image => image.isConnected")  # never taken down
     canvas.page.wait_for_timeout(300)  # the generator's end sends its last value once more
-    canvas.show("odd")  # other pictures, the same class names
+    canvas.show("odd", PICTURES["odd"][0].name)  # other pictures, the same class names
     assert 0 in canvas.ask("state()")["hidden"]
     canvas.page.get_by_role("tab", name="There", exact=True).click()
     canvas.page.get_by_role("tab", name="Here", exact=True).click()
@@ -409,7 +338,7 @@ def test_language(canvas: Canvas, empty: str, outline: str) -> None:
 def test_on_a_phone_a_tap_asks_what_is_there(canvas: Canvas) -> None:
     assert canvas.root.locator(".sc-empty strong").text_content() == "No picture yet"  # French falls back
     canvas.page.set_viewport_size({"width": 390, "height": 844})
-    canvas.show("halves")
+    canvas.show("halves", PICTURES["halves"][0].name)
     canvas.stage.tap(position={"x": 60, "y": 60})
     assert canvas.root.locator(".sc-tip").text_content() == "road 97 %"
     assert canvas.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -119,7 +119,9 @@ def _lab(rgb: tuple[int, int, int], vision: np.ndarray) -> np.ndarray:
     """CIE L*a*b* (D65) of an sRGB colour as someone with `vision` sees it; one colour at a time, in plain steps."""
     srgb = np.array(rgb) / 255
     linear = vision @ np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    matrix = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]])
+    matrix = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+    )
     x, y, z = (
         part ** (1 / 3) if part > 216 / 24389 else (24389 / 27 * part + 16) / 116
         for part in matrix @ linear.clip(0, 1) / (0.95047, 1, 1.08883)

@@ -41,11 +41,8 @@ def load_weights(path: Path, config: CheckpointConfig) -> nn.Module:
                 _check_shape(path, name, tensor, found[name].get_shape(), found[name].get_dtype())
             # Copies: the tensors read are windows into the file, and would change with it.
             state = {name: file.get_tensor(name).clone() for name in wanted}
-    except SafetensorError as error:
-        raise WeightsError(
-            "{path} is damaged or cut off ({reason}). Copy or download the checkpoint again.",
-            path=path, reason=shorten(str(error)).strip("'\""),
-        ) from None  # fmt: skip
+    except SafetensorError:
+        raise WeightsError("{path} is damaged or cut off. Copy or download the checkpoint again.", path=path) from None
     except OSError as error:
         raise WeightsError("{path} cannot be read ({reason}).", path=path, reason=error.strerror or error) from None
     for name, value in state.items():

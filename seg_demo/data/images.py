@@ -40,16 +40,23 @@ def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pi
             image.load()
             return np.array(_to_rgb(_upright(image)))
     except FileNotFoundError:
-        raise UserError("{name} does not exist. Check the path.", name=source) from None
+        raise UserError("{name} does not exist. Check the path.", name=name or source) from None
     except IsADirectoryError:
-        raise UserError("{name} is a folder, not a picture. Give the files in it.", name=source) from None
+        raise UserError("{name} is a folder, not a picture. Give the files in it.", name=name or source) from None
     except Image.UnidentifiedImageError:
         raise _not_a_picture(source, shown) from None
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, KeyError, TypeError):
-        # The decoders raise all of these on damaged files.
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, KeyError, TypeError) as error:
+        # The decoders raise all of these on damaged files, but only the system gives a number to its errors.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UserError(
+                "{name} cannot be opened ({reason}). Check its name and permissions.", name=shown, reason=error.strerror
+            ) from None
         raise UserError(
             "{name} is damaged or cut off and cannot be decoded. Export or download it again.", name=shown
         ) from None
+
+
+_HEIC_AND_AVIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif", b"avif", b"avis")
 
 
 def _not_a_picture(source: str | Path | BinaryIO, shown: str) -> UserError:
@@ -59,7 +66,7 @@ def _not_a_picture(source: str | Path | BinaryIO, shown: str) -> UserError:
             head = file.read(32)
     if not head and isinstance(source, str | Path):
         return UserError("{name} is empty. Choose another file.", name=shown)
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"heif", b"avif"):
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_AND_AVIF:
         return UserError(
             "{name} is a HEIC or AVIF photo, which cannot be read here. Save it as JPEG or PNG.", name=shown
         )
@@ -85,7 +92,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             )
             if converted is not None:
                 return converted
-        except ImageCms.PyCMSError:
+        except (ImageCms.PyCMSError, OSError):
             pass  # An unusable profile: Pillow's own conversion is close enough.
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
@@ -100,9 +107,10 @@ def _to_8_bit(values: np.ndarray) -> np.ndarray:
     Integers that fit 8, 12 or 16 bits are scaled by that depth, as cameras and microscopes store them;
     anything else is stretched from its smallest to its largest value.
     """
+    depths = () if values.dtype.kind == "f" else (255, 4095, 65535)
     values = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
     low, high = float(values.min()), float(values.max())
-    full_scales = [full for full in (255, 4095, 65535) if low >= 0 and 1 < high <= full]
+    full_scales = [full for full in depths if low >= 0 and 1 < high <= full]
     low, high = (0.0, float(full_scales[0])) if full_scales else (low, high)
     if high == low:
         return np.zeros(values.shape, np.uint8)

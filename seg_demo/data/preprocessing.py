@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+MAX_ENLARGED = 1 << 24  # pixels that an image may be enlarged to
 
 ResizeRule = Literal["none", "longest", "shortest", "exact"]
 
@@ -13,7 +16,8 @@ class Preprocessing:
     """How an image becomes the model's input: resized, scaled to [0, 1], normalised.
 
     resize: "none" keeps the size; "longest" / "shortest" make that side `size` pixels and keep the aspect;
-    "exact" makes both sides `size`. mean, std: per channel, in units of [0, 1].
+    "exact" makes both sides `size`. Enlarging by an aspect keeps to `MAX_ENLARGED` pixels. mean, std: per channel,
+    in units of [0, 1].
     """
 
     resize: ResizeRule = "none"
@@ -33,4 +37,7 @@ class Preprocessing:
         if self.resize == "exact":
             return self.size, self.size
         side = max(height, width) if self.resize == "longest" else min(height, width)
+        if self.size > side:
+            # A panorama one pixel high must not be enlarged to millions of pixels in width.
+            side = max(side, self.size * min(1, math.sqrt(height * width / MAX_ENLARGED)))
         return max(1, round(height * self.size / side)), max(1, round(width * self.size / side))

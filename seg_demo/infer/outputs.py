@@ -71,13 +71,15 @@ def describe(segmentation: Segmentation, model: str) -> dict[str, Any]:
 def unique_stems(paths: Sequence[Path]) -> list[str]:
     """File names without suffix; a name that came up before gets a number, so that no result is overwritten.
 
+    Names that differ in upper and lower case only are taken for one, as Windows and macOS do.
+
     >>> unique_stems([Path("a/cat.png"), Path("b/cat.jpg")])
     ['cat', 'cat-2']
     """
-    stems: list[str] = []
+    stems: dict[str, str] = {}
     for path in paths:
         stem, number = path.stem or "picture", 2
-        while stem in stems:
-            stem, number = f"{path.stem}-{number}", number + 1
-        stems.append(stem)
-    return stems
+        while stem.casefold() in stems:
+            stem, number = f"{path.stem or 'picture'}-{number}", number + 1
+        stems[stem.casefold()] = stem
+    return list(stems.values())

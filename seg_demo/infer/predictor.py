@@ -48,7 +48,7 @@ class Predictor:
     ) -> None:
         self.checkpoint = checkpoint
         self.config = checkpoint.config
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = checkpoint.model.to(self.device).eval()
         self.depth = depth
         self.keep_probabilities = keep_probabilities
@@ -60,8 +60,8 @@ class Predictor:
         threshold: for the task "binary", instead of the checkpoint's own. Running out of memory halves the
         tiles and starts again; raises `UserError` when even the smallest tiles do not fit.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"image must be (H, W, 3) uint8 with H, W >= 1, not {image.shape} {image.dtype}")
         tile = self.tile
         while True:
             try:
@@ -119,6 +119,15 @@ class Predictor:
             integers(highest),
             integers(exact if keep else exact[:0]),
         )
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)  # A GPU that is not there shows when it is used.
+    except (RuntimeError, AssertionError):
+        raise UserError("There is no device {name} here. Use cpu.", name=f'"{name}"') from None
+    return device
 
 
 def _upsampled(logits: Tensor, height: int, width: int) -> Iterator[tuple[int, int, Tensor]]:

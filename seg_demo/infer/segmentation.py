@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seg_demo.classes import ClassMap, Task
+from seg_demo.registry import look_up
 
 
 def threshold_level(threshold: float, full: int = 255) -> int:
@@ -80,5 +81,6 @@ class Segmentation:
         return {name: int(count) / self.label_map.size for name, count in zip(self.classes.names, counts, strict=True)}
 
     def mask(self, name: str) -> np.ndarray:
-        """(H, W) bool mask of the class `name`."""
-        return self.label_map == self.classes.names.index(name)
+        """(H, W) bool mask of the class `name`. Raises `UserError` for an unknown one."""
+        ids = {known: class_id for class_id, known in enumerate(self.classes.names)}
+        return self.label_map == look_up("class", ids, name)

@@ -57,7 +57,7 @@ class SegmentTab:
                     )
                     self.stop = gr.Button(text("stop"), size="sm", variant="stop", visible=False, elem_id="stop")
                 with gr.Accordion(text("downloads"), open=False, elem_id="downloads"):
-                    self.archive = gr.DownloadButton(text("zip"), interactive=False, size="sm", elem_id="zip")
+                    self.archive = gr.DownloadButton(text("zip"), size="sm", elem_id="zip")
                     self.files = gr.File(
                         show_label=False, file_count="multiple", interactive=False, height=180, elem_id="files"
                     )
@@ -170,5 +170,5 @@ class SegmentTab:
         if results.pictures:
             updates |= {self.canvas: results.pictures, self.shown: files}
         if results.archive:
-            updates |= {self.files: results.files, self.archive: gr.DownloadButton(results.archive, interactive=True)}
+            updates |= {self.files: results.files, self.archive: results.archive}
         return updates

@@ -35,7 +35,10 @@ CSS = """
   padding-top: 2rem;
 }
 #examples .thumbnail-item { aspect-ratio: 4 / 3; width: 100%; height: auto; }
-#canvas { border: 1px solid var(--border-color-primary) !important; background: var(--block-background-fill) !important; }
+#canvas {
+  border: 1px solid var(--border-color-primary) !important;
+  background: var(--block-background-fill) !important;
+}
 #status, #status .input-container { border: 0; background: transparent !important; }
 #status textarea { background: transparent; border: 0; box-shadow: none; padding: 0; resize: none; }
 .segment-status { align-items: center; }

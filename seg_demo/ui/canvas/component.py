@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData, GradioModel
-from gradio.processing_utils import save_bytes_to_cache
 
 from seg_demo.ui.canvas.payload import CanvasPicture, encode_image, encode_planes, plane_names
 
@@ -90,12 +92,17 @@ class SegmentationCanvas(gr.HTML):
             apply_default_css=False,
             **kwargs,
         )
+        # A generator yields the same pictures again and again; each is encoded once.
+        self._sent: weakref.WeakKeyDictionary[CanvasPicture, CanvasImage] = weakref.WeakKeyDictionary()
 
     def postprocess(self, value: list[CanvasPicture] | None) -> CanvasValue | None:  # type: ignore[override]
         """value: pictures in the order of the film strip, or None for the empty state."""
         if value is None:
             return None
-        return CanvasValue(pictures=[self._send(picture) for picture in value])
+        for picture in value:
+            if picture not in self._sent:
+                self._sent[picture] = self._send(picture)
+        return CanvasValue(pictures=[self._sent[picture] for picture in value])
 
     def preprocess(self, payload: CanvasValue | None) -> CanvasValue | None:  # type: ignore[override]
         """What the browser holds; the client wrote it, so a reader must not trust it."""
@@ -130,5 +137,13 @@ class SegmentationCanvas(gr.HTML):
         )
 
     def _file(self, data: bytes, name: str, mime_type: str) -> FileData:
-        path = save_bytes_to_cache(data, name, self.GRADIO_CACHE)
-        return FileData(path=path, size=len(data), mime_type=mime_type, orig_name=name)
+        """Put `data` into Gradio's cache under its hash; what is there already may be on its way to a browser."""
+        path = Path(self.GRADIO_CACHE) / hashlib.sha256(data).hexdigest() / name
+        if path.exists():
+            path.touch()  # Gradio deletes by age
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(data)
+            Path(file.name).replace(path)
+        return FileData(path=str(path.resolve()), size=len(data), mime_type=mime_type, orig_name=name)

@@ -10,8 +10,8 @@ import gradio as gr
 from seg_demo.errors import UserError
 
 LANGUAGES = ("en", "ja", "zh")
-# What browsers call Chinese; Gradio matches these names one by one.
-CHINESE = ("zh", "zh-CN", "zh-TW", "zh-HK", "zh-SG", "zh-Hans", "zh-Hant", "zh-Hans-CN", "zh-Hant-TW")
+# Gradio's page knows Chinese by these two names only; a browser set to another, such as zh-HK, gets English.
+GRADIO_CHINESE = ("zh-CN", "zh-TW")
 
 
 def _read(kind: str, language: str) -> dict[str, str]:
@@ -22,7 +22,7 @@ TEXTS = {language: _read("texts", language) for language in LANGUAGES}
 # English error templates -> templates in the language; English itself needs none.
 ERRORS = {language: _read("errors", language) for language in LANGUAGES[1:]}
 
-I18N = gr.I18n(en=TEXTS["en"], ja=TEXTS["ja"], **dict.fromkeys(CHINESE, TEXTS["zh"]))
+I18N = gr.I18n(en=TEXTS["en"], ja=TEXTS["ja"], **dict.fromkeys(GRADIO_CHINESE, TEXTS["zh"]))
 
 
 def text(key: str) -> str:
