@@ -22,7 +22,7 @@ def model_card(name: str, config: CheckpointConfig) -> str:
         f"# {name}",
         _summary(config),
         "## Use it",
-        _usage(name, config),
+        _usage(name),
         "## Classes",
         _classes(config),
         "## How it was made",
@@ -42,16 +42,13 @@ def _summary(config: CheckpointConfig) -> str:
     )
 
 
-def _usage(name: str, config: CheckpointConfig) -> str:
-    last = config.classes.names[-1]
+def _usage(name: str) -> str:
     return (
         "```python\n"
-        "from seg_demo.checkpoint import load_checkpoint\n"
-        "from seg_demo.data.images import read_image\n"
-        "from seg_demo.infer.predictor import Predictor\n\n"
-        f'predict = Predictor(load_checkpoint("checkpoints/{name}"))\n'
-        'segmentation = predict(read_image("photo.jpg"))\n'
-        f'print(segmentation.shares["{last}"])  # share of the pixels, 0 to 1\n'
+        "import seg_demo\n\n"
+        f'predict = seg_demo.Predictor(seg_demo.load_checkpoint("checkpoints/{name}"))\n'
+        'segmentation = predict(seg_demo.read_image("photo.jpg"))\n'
+        "print(segmentation.shares)  # share of the pixels per class, 0 to 1\n"
         "```\n\n"
         f"or `python -m seg_demo predict checkpoints/{name} photo.jpg --out results`."
     )

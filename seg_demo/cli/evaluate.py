@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seg_demo.cli.values import whole
+
+if TYPE_CHECKING:
+    from seg_demo.classes import ClassMap
 
 DRAWN_SEED = 7919  # far from the seeds that training draws from
 
@@ -12,7 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint folder")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="DIR", help="the newts folder")
-    source.add_argument("--drawn", type=int, metavar="N", help="measure on N drawn pictures that training never saw")
+    source.add_argument(
+        "--drawn", type=whole(1, 1_000_000), metavar="N", help="measure on N drawn pictures that training never saw"
+    )
     source.add_argument("--examples", action="store_true", help="measure on the example pictures of the page")
     parser.add_argument("--split", default="test", help="photos of --data: test (default), val or train")
     parser.add_argument("--record", action="store_true", help="write the figures into the checkpoint's config and card")
@@ -24,9 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
-    from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
     from seg_demo.data.dataset import DataSet
     from seg_demo.data.newts import Newts
+    from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
+    from seg_demo.errors import UserError
     from seg_demo.evaluate.report import measure
 
     checkpoint = load_checkpoint(arguments.checkpoint)
@@ -39,6 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
         kind = "other drawn pictures"
     else:
         samples, kind = Newts(arguments.data, arguments.split, species=species), f"{arguments.split} photos"
+    if len(checkpoint.config.classes) != len(samples.classes):
+        raise UserError(
+            "{name} knows the classes {known}, but the pictures are labelled {labelled}. Choose another checkpoint.",
+            name=checkpoint.name, known=_names(checkpoint.config.classes), labelled=_names(samples.classes),
+        )  # fmt: skip
     split = f"{len(samples)} {kind}"
     figures = measure(checkpoint, samples)
     if arguments.json:
@@ -50,3 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         metrics = {**checkpoint.config.metrics, split: figures}
         save_checkpoint(arguments.checkpoint, checkpoint.model, replace(checkpoint.config, metrics=metrics))
     return 0
+
+
+def _names(classes: ClassMap) -> str:
+    shown = classes.names[:5]
+    return ", ".join(shown) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from seg_demo.cli.values import probability
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint folder")
@@ -15,13 +17,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=probability, metavar="T", help="probability from 0 to 1, instead of the checkpoint's own"
     )
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU where there is one")
-
-
-def probability(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a probability from 0 to 1")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,11 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     for path, stem in zip(arguments.images, unique_stems(arguments.images), strict=True):
         try:
             image = read_image(path)
+            segmentation = predict(image, arguments.threshold)
         except UserError as error:  # One bad file must not cost the others.
             print(f"error: {error}", file=sys.stderr)
             failed += 1
             continue
-        segmentation = predict(image, arguments.threshold)
         write_outputs(segmentation, image, arguments.out, stem, predict.checkpoint.name)
         shares = ", ".join(f"{name} {share:.1%}" for name, share in segmentation.shares.items())
         print(f"{path} -> {arguments.out / stem}.mask.png: {shares}")

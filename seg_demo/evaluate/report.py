@@ -12,14 +12,16 @@ from seg_demo.evaluate.confusion import ConfusionMatrix
 from seg_demo.infer.predictor import Predictor
 
 
-def measure(checkpoint: Checkpoint, samples: Iterable[Sample]) -> dict[str, float]:
+def measure(checkpoint: Checkpoint, samples: Iterable[Sample], device: str | None = None) -> dict[str, float]:
     """Figures by name, from predictions at the pictures' own size and one confusion matrix over all of them.
+
+    device: as `Predictor` takes it; the model is moved there.
 
     mean_iou: mean over the classes that are labelled or predicted. iou_<class>: of that class; nan is left out.
     accuracy: share of the labelled pixels that are right. mean_picture_iou, for the task "binary": the IoU of
     class 1 in each picture, averaged over the pictures that have class 1 or a prediction of it.
     """
-    predict = Predictor(checkpoint)
+    predict = Predictor(checkpoint, device)
     classes = checkpoint.config.classes
     total = ConfusionMatrix(len(classes), classes.ignore_index)
     per_picture = []

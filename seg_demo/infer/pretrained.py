@@ -50,7 +50,7 @@ def load_pretrained(name: str) -> Checkpoint:
 
     weights = get_weight(f"{pretrained.weights}.COCO_WITH_VOC_LABELS_V1")
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True)
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except OSError:  # URLError and time-outs are of this kind
         raise UserError(
             "The weights of {title} ({megabytes} MB) could not be downloaded: there is no connection to "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from seg_demo.classes import ClassMap, Task
@@ -71,6 +72,11 @@ class TrainConfig:
                     "The training setting {name} is {value}, but must be at least {low}.",
                     name=name, value=getattr(self, name), low=low,
                 )  # fmt: skip
+        if not 0 < self.learning_rate < math.inf:
+            raise UserError(
+                "The training setting learning_rate is {value}, but must be above 0. Try 0.001.",
+                value=self.learning_rate,
+            )
         if not 0 <= self.drawn_share <= 1 or (self.drawn_share > 0 and self.drawn_pictures < 1):
             raise UserError(
                 "The training setting drawn_share is {share} with {pictures} drawn pictures. Give a share from 0 to 1, "

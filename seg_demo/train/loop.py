@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from seg_demo.checkpoint import Checkpoint, CheckpointConfig, save_checkpoint
 from seg_demo.data.dataset import Sample
 from seg_demo.data.transforms import normalize, resize_image, resize_label_map, to_tensor
+from seg_demo.errors import UserError
 from seg_demo.evaluate.report import measure
 from seg_demo.models import build_model
 from seg_demo.train.augment import augmentation, wrap
@@ -34,8 +35,11 @@ def train(
 
     best: the highest mean IoU on `validation` so far; without validation samples there is only last. What is
     validated and saved is the running average of the weights. `about` goes into the checkpoints' config.
-    Closing the generator saves the last state. A loss that is not finite ends the run with `RunFailed`.
+    Closing the generator saves the last state. A loss, gradient or weight that is not finite ends the run with
+    `RunFailed`. Raises `UserError` where there are no pictures.
     """
+    if not real and not drawn or config.drawn_share > 0 and not drawn:
+        raise UserError("There are no pictures to learn from. Give a folder of photos, or draw some.")
     torch.manual_seed(config.seed)
     started = time.perf_counter()
     num_outputs = 1 if config.task == "binary" else len(config.classes)
@@ -71,15 +75,18 @@ def train(
                 return
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
+            # The average is what is saved, so nothing broken may enter it.
+            if not torch.isfinite(norm) or not _is_finite(model):
+                yield RunFailed(step, f"The weights grew beyond all bounds at step {step}. Lower the learning rate.")
+                return
             average.update_parameters(model)
             yield StepDone(step, loss.item(), rate, config.batch_size / (time.perf_counter() - tick))
 
             if step % config.validate_every == 0 or step == config.steps:
-                metrics = (
-                    measure(Checkpoint("", checkpoint_config({}), average.module), validation) if validation else {}
-                )
+                averaged = Checkpoint("", checkpoint_config({}), average.module)
+                metrics = measure(averaged, validation, "cpu") if validation else {}  # where the average is updated
                 yield EpochDone(step, metrics)
                 if metrics and metrics["mean_iou"] > best:
                     best = metrics["mean_iou"]
@@ -103,6 +110,10 @@ def one_cycle(step: int, steps: int, peak: float, warm_up: float) -> float:
     if step <= rise:
         return peak * step / rise
     return peak * (1 + math.cos(math.pi * (step - rise) / (steps - rise + 1))) / 2
+
+
+def _is_finite(model: nn.Module) -> bool:
+    return all(bool(torch.isfinite(value).all()) for value in model.state_dict().values())
 
 
 def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -7,14 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from seg_demo.errors import UserError
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import Event
 
 
 def record(events: Iterable[Event], config: TrainConfig, run: Path) -> Iterator[Event]:
     """Pass `events` on, and keep them: `run`/config.json and one JSON line per event in `run`/events.jsonl."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise UserError(
+            "The run cannot be written to {folder} ({reason}). Choose another folder.",
+            folder=run, reason=error.strerror or error,
+        ) from None  # fmt: skip
     with open(run / "events.jsonl", "w", encoding="utf-8") as file:
         for event in events:
             line = {"event": type(event).__name__, **asdict(event)}

@@ -1,0 +1,340 @@
+"""The command line: quick to answer, results as files, one line per problem."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+from seg_demo.classes import ClassMap
+from seg_demo.cli.main import COMMANDS, main
+from seg_demo.errors import UserError
+from seg_demo.infer.predictor import Predictor
+from seg_demo.models import build_model
+
+Captured = pytest.CaptureFixture[str]
+
+
+def picture(path: Path, size: tuple[int, int] = (40, 30), seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def call(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+# Start
+
+
+def test_help_is_quick() -> None:
+    """The best of three: another program may take the processor meanwhile."""
+    seconds = []
+    for _ in range(3):
+        clock = time.perf_counter()
+        done = python("-m", "seg_demo", "--help")
+        seconds.append(time.perf_counter() - clock)
+        assert done.returncode == 0
+        assert done.stderr == ""
+        assert all(command in done.stdout for command in COMMANDS)
+    assert min(seconds) < 0.5
+
+
+def test_nothing_heavy_is_imported_to_read_the_arguments() -> None:
+    code = (
+        "import sys; from seg_demo.cli.main import build_parser; build_parser();"
+        "print([name for name in ('torch', 'torchvision', 'gradio', 'numpy', 'PIL') if name in sys.modules])"
+    )
+    done = python("-c", code)
+    assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as stop:
+        call(command, "--help")
+    assert stop.value.code == 0
+    assert COMMANDS[command][1] in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ([], "COMMAND"),
+        (["prdict"], "invalid choice: 'prdict'"),
+        (["predict", "model", "a.png"], "--out"),
+        (["predict", "model", "a.png", "--out", "o", "--threshold", "1.5"], "1.5 is not a probability from 0 to 1"),
+        (["predict", "model", "a.png", "--out", "o", "--threshold", "nan"], "nan is not a probability from 0 to 1"),
+        (["predict", "model", "a.png", "--out", "o", "--threshold", "high"], "invalid probability value: 'high'"),
+        (["draw", "--out", "o", "--count", "0"], "0 is not a whole number from 1 to"),
+        (["draw", "--out", "o", "--count", "-3"], "-3 is not a whole number from 1 to"),
+        (["draw", "--out", "o", "--longest", "20"], "20 is not a whole number from 64 to 2048"),
+        (["draw", "--out", "o", "--longest", "9" * 30], "is not a whole number from 64 to 2048"),
+        (["draw", "--out", "o", "--seed", "-1"], "-1 is not a whole number from 0 to"),
+        (["eval", "model", "--drawn", "0"], "0 is not a whole number from 1 to"),
+        (["eval", "model", "--drawn", "2.5"], "2.5 is not a whole number from 1 to"),
+        (["eval", "model"], "one of the arguments --data --drawn --examples is required"),
+        (["eval", "model", "--data", "d", "--drawn", "3"], "not allowed with argument"),
+        (["train", "--preset", "p", "--run", "r", "--steps", "0"], "0 is not a whole number from 1 to"),
+        (["train", "--preset", "p", "--run", "r", "--seed", "-1"], "-1 is not a whole number from 0 to"),
+    ],
+)
+def test_wrong_flags(words: list[str], part: str, capsys: Captured) -> None:
+    with pytest.raises(SystemExit) as stop:
+        call(*words)
+    assert stop.value.code == 2
+    assert part in capsys.readouterr().err
+
+
+# predict
+
+
+def test_predict_writes_three_files(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:
+    photo, out = picture(tmp_path / "photo.png"), tmp_path / "results" / "today"
+    assert call("predict", tiny_checkpoint, photo, "--out", out, "--device", "cpu") == 0
+    assert sorted(path.name for path in out.iterdir()) == ["photo.json", "photo.mask.png", "photo.overlay.png"]
+    expected = Predictor(load_checkpoint(tiny_checkpoint), "cpu")(np.asarray(Image.open(photo)))
+    assert np.array_equal(np.asarray(Image.open(out / "photo.mask.png")), expected.label_map)
+    assert Image.open(out / "photo.overlay.png").size == (40, 30)
+    document = json.loads((out / "photo.json").read_text("utf-8"))
+    assert (document["model"], document["threshold"], document["level"]) == ("tiny", 0.5, 128)
+    assert [entry["pixels"] for entry in document["classes"]] == expected.counts().tolist()
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith(f"{photo} -> {out / 'photo'}.mask.png: background ")
+
+
+@pytest.mark.parametrize("threshold", ["0", "0.37", "1"])
+def test_predict_keeps_to_the_threshold(threshold: str, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "photo.png")
+    assert call("predict", tiny_checkpoint, photo, "--out", tmp_path / "out", "--threshold", threshold) == 0
+    expected = Predictor(load_checkpoint(tiny_checkpoint))(np.asarray(Image.open(photo)), float(threshold))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out/photo.mask.png")), expected.label_map)
+    assert json.loads((tmp_path / "out/photo.json").read_text("utf-8"))["threshold"] == float(threshold)
+
+
+def test_predict_of_three_classes(tiny_species_checkpoint: Path, tmp_path: Path) -> None:
+    photo = picture(tmp_path / "photo.png")
+    assert call("predict", tiny_species_checkpoint, photo, "--out", tmp_path / "out") == 0
+    document = json.loads((tmp_path / "out/photo.json").read_text("utf-8"))
+    assert [entry["name"] for entry in document["classes"]] == ["background", "akahara", "madara"]
+    assert "threshold" not in document
+
+
+def test_equal_names_do_not_overwrite(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    photos = [picture(tmp_path / name, seed=seed) for seed, name in enumerate(["a/cat.png", "b/cat.png", "b/cat.bmp"])]
+    assert call("predict", tiny_checkpoint, *photos, "--out", tmp_path / "out") == 0
+    predict = Predictor(load_checkpoint(tiny_checkpoint))
+    for photo, stem in zip(photos, ("cat", "cat-2", "cat-3"), strict=True):
+        mask = np.asarray(Image.open(tmp_path / "out" / f"{stem}.mask.png"))
+        assert np.array_equal(mask, predict(np.asarray(Image.open(photo))).label_map)
+    assert len(list((tmp_path / "out").iterdir())) == 9
+
+
+def test_a_bad_file_does_not_cost_the_others(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:
+    first, last = picture(tmp_path / "first.png"), picture(tmp_path / "last.png")
+    (tmp_path / "bad.png").write_text("no picture")
+    words = [tmp_path / "bad.png", first, tmp_path / "missing.png", last]
+    assert call("predict", tiny_checkpoint, *words, "--out", tmp_path / "out") == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert errors[0].startswith("error: bad.png is not a picture that can be read.")
+    assert errors[1].endswith("missing.png does not exist. Check the path.")
+    assert len(list((tmp_path / "out").iterdir())) == 6
+
+
+def test_a_picture_too_large_for_the_memory_does_not_cost_the_others(
+    tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [picture(tmp_path / "large.png", (80, 30)), picture(tmp_path / "small.png")]
+    segment = Predictor.__call__
+
+    def little_memory(self: Predictor, image: np.ndarray, threshold: float | None = None) -> object:
+        if image.shape[1] > 50:
+            raise UserError("There is not enough memory.")
+        return segment(self, image, threshold)
+
+    monkeypatch.setattr(Predictor, "__call__", little_memory)
+    assert call("predict", tiny_checkpoint, *photos, "--out", tmp_path / "out") == 1
+    assert capsys.readouterr().err == "error: There is not enough memory.\n"
+    assert (tmp_path / "out/small.mask.png").is_file()
+
+
+@pytest.mark.parametrize("command", ["predict", "eval"])
+def test_an_unknown_checkpoint(command: str, tmp_path: Path, capsys: Captured) -> None:
+    rest = [picture(tmp_path / "a.png"), "--out", tmp_path / "out"] if command == "predict" else ["--drawn", "1"]
+    assert call(command, tmp_path / "nowhere", *rest) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: There is no checkpoint folder ")
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_device(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert call("predict", tiny_checkpoint, picture(tmp_path / "a.png"), "--out", tmp_path, "--device", "gpu") == 1
+    assert capsys.readouterr().err == 'error: There is no device "gpu" here. Use cpu.\n'
+
+
+@pytest.mark.parametrize("command", ["predict", "draw", "train"])
+def test_a_folder_that_cannot_be_written(
+    command: str, tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seg_demo.train.presets.PRESETS", small_presets())
+    (tmp_path / "file").write_text("")
+    words = {
+        "predict": ["predict", tiny_checkpoint, picture(tmp_path / "a.png"), "--out", tmp_path / "file"],
+        "draw": ["draw", "--out", tmp_path / "file", "--count", 1, "--longest", 64],
+        "train": ["train", "--preset", "small", "--run", tmp_path / "file"],
+    }
+    assert call(*words[command]) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Drawing")]
+    assert len(errors) == 1
+    assert errors[0].startswith("error: ")
+    assert errors[0].endswith("Choose another folder.")
+
+
+# draw
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_draw(binary: bool, tmp_path: Path, capsys: Captured) -> None:
+    flags = ["--count", 3, "--longest", 64, "--seed", 5, *(["--binary"] if binary else [])]
+    assert call("draw", "--out", tmp_path, *flags) == 0
+    assert "Drew 3 pictures" in capsys.readouterr().out
+    photos, masks = (sorted((tmp_path / folder).iterdir()) for folder in ("images", "masks"))
+    assert [path.stem for path in photos] == [path.stem for path in masks]
+    assert len(photos) == 3
+    values = set()
+    for photo, mask in zip(photos, masks, strict=True):
+        with Image.open(photo) as image, Image.open(mask) as label_map:
+            assert image.size == label_map.size
+            assert max(image.size) == 64
+            assert label_map.mode == "P"
+            values |= set(np.unique(np.asarray(label_map)).tolist())
+    assert values <= ({0, 1} if binary else {0, 1, 2})
+    assert len(values) > 1
+
+
+# eval
+
+
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures instead of drawn ones of 512 pixels."""
+    from seg_demo.data.procedural import ProceduralNewts
+
+    def small(length: int, *, longest: int, **options: object) -> ProceduralNewts:
+        assert longest == 512
+        return ProceduralNewts(length, longest=64, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("seg_demo.data.procedural.ProceduralNewts", small)
+
+
+@pytest.mark.parametrize("kind", ["tiny_checkpoint", "tiny_species_checkpoint"])
+def test_eval_prints_one_json_document(
+    kind: str, request: pytest.FixtureRequest, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_pictures(monkeypatch)
+    folder = request.getfixturevalue(kind)
+    assert call("eval", folder, "--drawn", 2, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["checkpoint"] == folder.name
+    assert document["split"].startswith("2 ")
+    figures = {key: value for key, value in document.items() if key not in ("checkpoint", "split")}
+    assert {"mean_iou", "accuracy", "iou_background"} <= set(figures)
+    assert all(0 <= value <= 1 for value in figures.values())
+
+
+def test_eval_records(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    few_pictures(monkeypatch)
+    loaded = load_checkpoint(tiny_checkpoint)
+    config = replace(loaded.config, metrics={"before": {"mean_iou": 0.5}})
+    folder = save_checkpoint(tmp_path / "model", loaded.model, config)
+    weights = (folder / "model.safetensors").read_bytes()
+    assert call("eval", folder, "--drawn", 1, "--record") == 0
+    assert "mean_iou" in capsys.readouterr().out
+    metrics = load_checkpoint(folder).config.metrics
+    assert metrics["before"] == {"mean_iou": 0.5}
+    assert len(metrics) == 2
+    assert (folder / "model.safetensors").read_bytes() == weights
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_eval_of_other_classes(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:
+    loaded = load_checkpoint(tiny_checkpoint)
+    config = replace(loaded.config, task="multiclass", classes=ClassMap.of("road", "sky"))
+    model = build_model("unet", 2, **config.arguments)
+    folder = save_checkpoint(tmp_path / "model", model, config)
+    assert call("eval", folder, "--drawn", 1) == 1
+    sentence = "model knows the classes road, sky, but the pictures are labelled background, akahara, madara."
+    assert sentence in capsys.readouterr().err
+
+
+def test_eval_of_photos(tiny_checkpoint: Path, real_data: Path, capsys: Captured) -> None:
+    assert call("eval", tiny_checkpoint, "--data", real_data / "newts", "--split", "val", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["split"] == "4 val photos"
+    assert call("eval", tiny_checkpoint, "--data", real_data / "newts", "--split", "vall") == 1
+    assert 'There is no split of the newts "vall". Did you mean "val"?' in capsys.readouterr().err
+
+
+# train
+
+
+def small_presets() -> dict[str, object]:
+    from seg_demo.data.preprocessing import Preprocessing
+    from seg_demo.train.presets import PRESETS
+
+    config = replace(
+        PRESETS["newts-binary"].config, arguments={"width": 4, "depth": 2}, preprocessing=Preprocessing("longest", 64),
+        crop=32, batch_size=2, steps=3, drawn_pictures=3, validate_every=3,
+    )  # fmt: skip
+    return {"small": replace(PRESETS["newts-binary"], config=config)}
+
+
+def test_train(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seg_demo.train.presets.PRESETS", small_presets())
+    words = ["train", "--preset", "small", "--steps", 2, "--run", tmp_path / "run", "--out", tmp_path / "model"]
+    assert call(*words) == 0
+    assert f"Saved {tmp_path / 'model'}" in capsys.readouterr().out
+    training = load_checkpoint(tmp_path / "model").config.training
+    assert training["preset"] == "small"
+    assert training["steps"] == 2
+    assert training["pictures"] == {"photos": 0, "drawn": 3, "validation": 0}
+    assert "--steps 2" in training["command"]
+    assert str(tmp_path) not in (tmp_path / "model/config.json").read_text("utf-8")
+    lines = (tmp_path / "run/events.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(lines[-1])["event"] == "RunFinished"
+
+
+def test_train_without_preset(tmp_path: Path, capsys: Captured) -> None:
+    assert call("train", "--preset", "newts-binarry", "--run", tmp_path / "run") == 1
+    assert 'There is no preset "newts-binarry". Did you mean "newts-binary"?' in capsys.readouterr().err
+    assert call("train", "--preset", "newts-binary", "--data", tmp_path, "--run", tmp_path / "run") == 1
+    assert "holds no .jpg photos" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "__call__", interrupted)
+    assert call("predict", tiny_checkpoint, picture(tmp_path / "a.png"), "--out", tmp_path) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+    assert os.listdir(tmp_path) == ["a.png"]

@@ -1,0 +1,76 @@
+"""The texts of the page: every language has every text, and the sentences that visitors meet are translated."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from seg_demo.errors import UserError
+from seg_demo.ui.i18n import ERRORS, LANGUAGES, TEXTS, explain, language_of
+
+PACKAGE = Path(__file__).resolve().parent.parent / "seg_demo"
+# What goes wrong with a visitor's own pictures; the sentences about damaged checkpoints are for engineers.
+MET_BY_VISITORS = [PACKAGE / "data" / "images.py", *(PACKAGE / "infer").glob("*.py"), *(PACKAGE / "ui").glob("*.py")]
+
+
+def templates() -> set[str]:
+    """The sentences with which these files raise a UserError."""
+    return {
+        node.args[0].value
+        for file in MET_BY_VISITORS
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError"
+        if isinstance(node.args[0], ast.Constant)
+    }
+
+
+def fields(template: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", template))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_every_text(language: str) -> None:
+    assert TEXTS[language].keys() == TEXTS["en"].keys()
+    for key, text in TEXTS[language].items():
+        assert fields(text) == fields(TEXTS["en"][key]), key
+
+
+@pytest.mark.parametrize("language", sorted(ERRORS))
+def test_sentences_that_visitors_meet_are_translated(language: str) -> None:
+    assert len(templates()) > 10
+    assert templates() <= ERRORS[language].keys()
+    for template, translated in ERRORS[language].items():
+        assert fields(translated) == fields(template), template
+
+
+@pytest.mark.parametrize("language", sorted(ERRORS))
+def test_no_translation_is_left_over(language: str) -> None:
+    assert ERRORS[language].keys() <= templates()
+
+
+def test_a_sentence_in_another_language() -> None:
+    error = UserError("{name} is empty. Choose another file.", name="{x}.png")
+    assert explain(error, "en") == "{x}.png is empty. Choose another file."
+    assert explain(error, "ja") == "{x}.png は空のファイルです。別のファイルを選んでください。"
+    assert explain(UserError("Nobody translated this."), "zh") == "Nobody translated this."
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("ja,en;q=0.8", "ja"),
+        ("zh-HK", "zh"),
+        ("fr-FR,fr;q=0.9,zh-TW;q=0.8", "zh"),
+        ("fr", "en"),
+        ("", "en"),
+        (";;,,q=", "en"),
+    ],
+)
+def test_language_of_a_request(header: str, language: str) -> None:
+    request = SimpleNamespace(headers={"accept-language": header})
+    assert language_of(request) == language  # type: ignore[arg-type]
+    assert language_of(None) == "en"
