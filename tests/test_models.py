@@ -16,7 +16,7 @@ from seg_demo.models import ARCHITECTURES, build_model
 from seg_demo.models.outputs import probabilities
 from seg_demo.palettes import NEWTS_SPECIES
 
-SMALL = {"simple": {"width": 8, "layers": 3}, "unet": {"width": 4, "depth": 3}}
+SMALL = {"simple": {"width": 8, "layers": 3}, "unet": {"width": 4, "depth": 4}}
 
 every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
 
@@ -49,7 +49,7 @@ def test_number_of_classes(name: str, num_classes: int) -> None:
 
 
 @every_architecture
-@pytest.mark.parametrize("size", [(48, 40), (16, 16)])
+@pytest.mark.parametrize("size", [(48, 40), (8, 8)])
 def test_a_batch_of_one_trains_every_parameter(name: str, size: tuple[int, int]) -> None:
     model = build(name).train()
     outputs = model(images(1, 3, *size))
@@ -58,7 +58,7 @@ def test_a_batch_of_one_trains_every_parameter(name: str, size: tuple[int, int])
         assert parameter.grad is not None, parameter_name
         assert torch.isfinite(parameter.grad).all(), parameter_name
     assert any(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
-    first, last = list(model.parameters())[0], list(model.parameters())[-1]
+    first, *_, last = model.parameters()
     assert first.grad.abs().sum() > 0
     assert last.grad.abs().sum() > 0
 
@@ -69,6 +69,21 @@ def test_every_pixel_of_the_image_reaches_the_logits(name: str) -> None:
     picture = images(1, 3, 33, 35).requires_grad_()
     build(name).eval()(picture)["out"].abs().sum().backward()
     assert (picture.grad.abs().sum(dim=1) > 0).all()
+
+
+@every_architecture
+@pytest.mark.parametrize("place", [(5, 7), (16, 17), (27, 30)])
+def test_a_logit_lies_where_its_pixel_is(name: str, place: tuple[int, int]) -> None:
+    """What a logit depends on lies around its pixel; padding that is cropped at the wrong side would move it."""
+    influence = torch.zeros(33, 35)
+    for seed in range(6):
+        picture = images(1, 3, 33, 35).requires_grad_()
+        build(name, seed=seed).eval()(picture)["out"][0, :, place[0], place[1]].sum().backward()
+        influence += picture.grad[0].square().sum(dim=0) / picture.grad.square().sum().clamp(min=1e-30)
+    for axis in (0, 1):
+        along = influence.sum(dim=1 - axis)
+        centre = (along * torch.arange(len(along))).sum() / along.sum()
+        assert abs(centre.item() - place[axis]) < 1
 
 
 @every_architecture

@@ -123,9 +123,9 @@ def test_errors(spoil: Callable[[Path], object], sentence: str, newts: Path) -> 
 
 
 def test_wrong_arguments(newts: Path) -> None:
-    with pytest.raises(UserError, match="holds no .jpg photos"):
+    with pytest.raises(UserError, match=r"holds no \.jpg photos"):
         Newts(newts / "nowhere")
-    with pytest.raises(UserError, match='There is no split of the newts "tets". Did you mean "test"?'):
+    with pytest.raises(UserError, match=r'There is no split of the newts "tets"\. Did you mean "test"\?'):
         Newts(newts, "tets")
 
 

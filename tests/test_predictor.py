@@ -1,7 +1,8 @@
-"""The predictor: own size, the integers as the truth, tiles and bands that leave no trace, and running out of memory."""
+"""The predictor: own size, the integers as the truth, tiles and bands that leave no trace, too little memory."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -300,10 +301,17 @@ def test_tiles_leave_what_does_not_depend_on_the_place(height: int, width: int, 
 
     strips = list(tiled_logits(forward, image, tile, overlap))
     assert [strips[0][0], strips[-1][1]] == [0, height]
-    assert all(bottom == top for (_, bottom, _), (top, _, _) in zip(strips, strips[1:], strict=False))
+    assert all(bottom == top for (_, bottom, _), (top, _, _) in itertools.pairwise(strips))
     assert all(strip.shape == (2, bottom - top, width) for top, bottom, strip in strips)
     torch.testing.assert_close(torch.cat([strip for _, _, strip in strips], dim=1), image[:2].float())
     assert {shape[-2:] for shape in seen} == {(min(tile, height), min(tile, width))}
+
+
+def test_a_tile_counts_less_towards_its_border() -> None:
+    answers = iter([0.0, 1.0])
+    image = torch.zeros(3, 1, 10, dtype=torch.uint8)
+    ((_, _, strip),) = tiled_logits(lambda tile: torch.full((1, 1, *tile.shape[-2:]), next(answers)), image, 6, 2)
+    assert strip[0, 0].tolist() == pytest.approx([0, 0, 0, 0, 1 / 3, 2 / 3, 1, 1, 1, 1])
 
 
 def test_tiles_do_not_show_in_a_network_of_a_small_view() -> None:

@@ -16,7 +16,7 @@ import torch
 from torchvision.models import get_weight, segmentation
 
 from seg_demo.errors import UserError
-from seg_demo.infer.library import Library
+from seg_demo.infer.library import Library, open_model
 from seg_demo.infer.predictor import Predictor
 from seg_demo.infer.pretrained import PRETRAINED, load_pretrained
 from seg_demo.palettes import VOC
@@ -92,6 +92,16 @@ def test_no_network_is_one_sentence(server: Server, monkeypatch: pytest.MonkeyPa
         UserError, match=r"could not be downloaded: there is no connection .* choose a bundled model\.$"
     ):
         load_pretrained("lraspp-mobilenetv3")
+
+
+def test_a_model_is_opened_by_folder_or_by_name(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
+) -> None:
+    server.offer("lraspp-mobilenetv3", monkeypatch)
+    assert open_model("lraspp-mobilenetv3").config.classes == VOC
+    assert open_model(str(tiny_checkpoint)).name == "tiny"
+    with pytest.raises(UserError, match="There is no checkpoint folder lraspp"):
+        open_model("lraspp")
 
 
 def test_every_entry_is_known_to_torchvision() -> None:

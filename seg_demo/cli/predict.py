@@ -10,7 +10,9 @@ from seg_demo.cli.values import probability
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint folder")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a checkpoint folder, or a pretrained name such as lraspp-mobilenetv3"
+    )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
     parser.add_argument(
@@ -20,13 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from seg_demo.checkpoint import load_checkpoint
     from seg_demo.data.images import read_image
     from seg_demo.errors import UserError
+    from seg_demo.infer.library import open_model
     from seg_demo.infer.outputs import unique_stems, write_outputs
     from seg_demo.infer.predictor import Predictor
 
-    predict = Predictor(load_checkpoint(arguments.checkpoint), arguments.device)
+    predict = Predictor(open_model(arguments.checkpoint), arguments.device)
     failed = 0
     for path, stem in zip(arguments.images, unique_stems(arguments.images), strict=True):
         try:

@@ -13,7 +13,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, metavar="NAME", help="the recipe, such as newts-binary")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the newts folder; without it, drawn pictures only")
     parser.add_argument("--split", default="train", help="photos to learn from: train, or trainval for all 16")
-    parser.add_argument("--steps", type=whole(1, 10**9), metavar="N", help="optimisation steps, instead of the preset's")
+    parser.add_argument(
+        "--steps", type=whole(1, 10**9), metavar="N", help="optimisation steps, instead of the preset's"
+    )
     parser.add_argument("--seed", type=whole(0, 2**31), metavar="N", help="instead of the preset's")
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the folder of this run")
     parser.add_argument("--out", type=Path, metavar="DIR", help="copy the finished checkpoint to this folder")

@@ -76,7 +76,7 @@ def _not_a_picture(source: str | Path | BinaryIO, shown: str) -> UserError:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - a broken EXIF block raises nearly anything, and is no reason to refuse a photo
+    except Exception:  # a broken EXIF block raises nearly anything, and is no reason to refuse a photo
         return image
 
 

@@ -36,7 +36,7 @@ class Preprocessing:
             return height, width
         if self.resize == "exact":
             return self.size, self.size
-        side = max(height, width) if self.resize == "longest" else min(height, width)
+        side: float = max(height, width) if self.resize == "longest" else min(height, width)
         if self.size > side:
             # A panorama one pixel high must not be enlarged to millions of pixels in width.
             side = max(side, self.size * min(1, math.sqrt(height * width / MAX_ENLARGED)))

@@ -20,6 +20,14 @@ BUNDLED = ("newts-binary", "newts-species")
 KEPT_LOADED = 3  # models in memory at one time
 
 
+def open_model(name: str) -> Checkpoint:
+    """A checkpoint by its folder, or a pretrained network by its name in `PRETRAINED`.
+
+    Raises `UserError` where there is neither.
+    """
+    return load_pretrained(name) if name in PRETRAINED and not Path(name).is_dir() else load_checkpoint(name)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A model to choose: the name that chooses it, what it is, and how it is shown."""

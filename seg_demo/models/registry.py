@@ -46,7 +46,7 @@ class Architecture:
                     'The argument "{key}" of {name} must be a whole number from {low} to {high}, not {value}.',
                     key=key, name=name, low=argument.low, high=argument.high, value=shorten(value),
                 )  # fmt: skip
-        return {key: argument.default for key, argument in self.arguments.items()} | dict(arguments)  # type: ignore[arg-type]
+        return {key: argument.default for key, argument in self.arguments.items()} | dict(arguments)  # type: ignore[return-value]
 
 
 ARCHITECTURES: dict[str, Architecture] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,7 +24,7 @@ class UNet(nn.Module):
             _double_conv(before, after) for before, after in zip([3, *channels], channels, strict=False)
         )
         self.reduce = nn.ModuleList(
-            nn.Conv2d(below, above, kernel_size=1) for above, below in zip(channels, channels[1:], strict=False)
+            nn.Conv2d(below, above, kernel_size=1) for above, below in itertools.pairwise(channels)
         )
         self.decoder = nn.ModuleList(_double_conv(2 * above, above) for above in channels[:-1])
         self.classifier = nn.Conv2d(width, num_classes, kernel_size=1)

@@ -35,10 +35,10 @@ def train(
 
     best: the highest mean IoU on `validation` so far; without validation samples there is only last. What is
     validated and saved is the running average of the weights. `about` goes into the checkpoints' config.
-    Closing the generator saves the last state. A loss, gradient or weight that is not finite ends the run with
-    `RunFailed`. Raises `UserError` where there are no pictures.
+    Closing the generator saves the last state. A loss or weight that is not finite ends the run with `RunFailed`.
+    Raises `UserError` where there are no pictures.
     """
-    if not real and not drawn or config.drawn_share > 0 and not drawn:
+    if not drawn and (not real or config.drawn_share > 0):
         raise UserError("There are no pictures to learn from. Give a folder of photos, or draw some.")
     torch.manual_seed(config.seed)
     started = time.perf_counter()
@@ -75,10 +75,10 @@ def train(
                 return
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
             # The average is what is saved, so nothing broken may enter it.
-            if not torch.isfinite(norm) or not _is_finite(model):
+            if not _is_finite(model):
                 yield RunFailed(step, f"The weights grew beyond all bounds at step {step}. Lower the learning rate.")
                 return
             average.update_parameters(model)

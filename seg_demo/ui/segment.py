@@ -18,7 +18,7 @@ MAX_PICTURES = 50
 DRAWN_EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # Photos that Gradio brings along, for models that know everyday things.
 _GRADIO_PHOTOS = Path(gr.__file__).parent / "media_assets" / "images"
-EVERYDAY_EXAMPLES = [_GRADIO_PHOTOS / name for name in ("bus.png", "cheetah1.jpg", "lion.jpg")]
+EVERYDAY_EXAMPLES = [_GRADIO_PHOTOS / name for name in ("cheetah1.jpg", "lion.jpg", "cheetah.jpg")]
 
 TRACK_DOWNLOADS = gr.Progress(track_tqdm=True)  # as a default argument it shows torch's download bars on the page
 Updates = dict[gr.components.Component, Any]
@@ -65,8 +65,8 @@ class SegmentTab:
         self._wire(demo)
 
     def _wire(self, demo: gr.Blocks) -> None:
+        outputs = [self.canvas, self.files, self.archive, self.status, self.stop, self.shown]
         predict: dict[str, Any] = {
-            "outputs": [self.canvas, self.files, self.archive, self.status, self.stop, self.shown],
             "show_progress": "minimal",
             "show_progress_on": [self.canvas],
             "concurrency_id": "predict",
@@ -75,13 +75,23 @@ class SegmentTab:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         runs = [
             self.pictures.change(
-                self.segment, [self.pictures, self.model], **predict, api_name="segment", trigger_mode="always_last"
+                self.segment,
+                [self.pictures, self.model],
+                outputs,
+                **predict,
+                api_name="segment",
+                trigger_mode="always_last",
             ),
-            self.examples.select(self.segment_example, self.model, **predict, api_visibility="private"),
-            self.model.input(self.segment_again, [self.shown, self.model], **predict, api_visibility="private"),
-            demo.load(self.open_page, None, **predict, api_visibility="private"),
+            self.examples.select(self.segment_example, self.model, outputs, **predict, api_visibility="private"),
+            self.model.change(
+                self.choose_model,
+                [self.shown, self.model],
+                [*outputs, self.examples],
+                **predict,
+                api_visibility="private",
+            ),
+            demo.load(self.open_page, None, outputs, **predict, api_visibility="private"),
         ]
-        self.model.input(self.example_files, self.model, self.examples, **quiet)
         demo.load(self.refresh_models, None, self.model, **quiet)
         self.stop.click(self.stopped, None, [self.status, self.stop], cancels=runs, **quiet)
 
@@ -111,10 +121,11 @@ class SegmentTab:
         files = self.example_files(model)
         yield from self.run(files[chosen.index : chosen.index + 1], model, request)
 
-    def segment_again(
+    def choose_model(
         self, shown: list[str], model: str, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS
     ) -> Iterator[Updates]:
-        """The pictures on the canvas, with the model that was just chosen."""
+        """The pictures on the canvas again, and the examples that suit the model."""
+        yield {self.examples: self.example_files(model)}
         yield from self.run(shown, model, request)
 
     def segment(

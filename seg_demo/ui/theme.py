@@ -39,6 +39,7 @@ CSS = """
   border: 1px solid var(--border-color-primary) !important;
   background: var(--block-background-fill) !important;
 }
+#model input { text-overflow: ellipsis; padding-right: 1.6rem; }
 #status, #status .input-container { border: 0; background: transparent !important; }
 #status textarea { background: transparent; border: 0; box-shadow: none; padding: 0; resize: none; }
 .segment-status { align-items: center; }
