@@ -204,6 +204,18 @@ def test_another_model_takes_the_same_picture(open_page: Any, site: Site, photo:
     assert canvas.counts() == counts(expected(site, photo, "newts-species"))
 
 
+def test_a_checkpoint_that_appears_later_can_be_chosen(open_page: Any, site: Site, photo: Path) -> None:
+    brightness_checkpoint(site.library.folder / "later", "newts-binary", [2.0], [0.5])
+    canvas = open_page()
+    upload(canvas, photo)
+    canvas.wait_name("photo.png")
+    wanted = counts(expected(site, photo, "later"))
+    assert canvas.counts() != wanted
+    choose_model(canvas, "later")
+    canvas.page.wait_for_function(f"n => document.querySelector('{ROOT}').segCanvas.counts()[1] === n", arg=wanted[1])
+    assert canvas.errors == []
+
+
 def test_a_pretrained_model_without_a_network_is_one_sentence(open_page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from urllib.error import URLError
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -81,6 +81,7 @@ def test_thresholds_beside_a_level() -> None:
         assert threshold_level(above) == level + 1
 
 
+@settings(deadline=None)
 @given(threshold=st.floats(0, 1), full=st.sampled_from([255, 65535]))
 def test_level_is_the_smallest_at_or_above_the_threshold(threshold: float, full: int) -> None:
     level = threshold_level(threshold, full)
@@ -148,6 +149,7 @@ def test_enlarging_is_bounded(image: tuple[int, int]) -> None:
         assert width >= image[1]
 
 
+@settings(deadline=None)
 @given(rows=st.integers(1, 40), columns=st.integers(1, 40), height=st.integers(1, 300), width=st.integers(1, 60))
 def test_streamed_enlarging_is_that_of_interpolate(rows: int, columns: int, height: int, width: int) -> None:
     logits = torch.randn(2, rows, columns, generator=torch.Generator().manual_seed(rows))
@@ -189,6 +191,7 @@ def test_the_threshold_of_the_checkpoint_is_the_default() -> None:
     assert predict(image, 0.0).label_map.all()
 
 
+@settings(deadline=None)
 @given(threshold=st.floats(0, 1))
 def test_at_threshold_is_predicting_again(threshold: float) -> None:
     predict, image = Predictor(checkpoint(red_as_logit)), photo(8, 8)
@@ -288,6 +291,7 @@ def test_a_device_that_is_not_there(device: str) -> None:
 tile_sizes = st.integers(2, 40).flatmap(lambda tile: st.tuples(st.just(tile), st.integers(0, tile - 1)))
 
 
+@settings(deadline=None)
 @given(height=st.integers(1, 90), width=st.integers(1, 90), tiles=tile_sizes)
 def test_tiles_leave_what_does_not_depend_on_the_place(height: int, width: int, tiles: tuple[int, int]) -> None:
     """A function of the single pixel comes out as it is, so every pixel is covered, with weights that add up to one."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg_demo.checkpoint import Checkpoint, load_checkpoint
@@ -262,6 +262,7 @@ def test_a_run_folder_that_cannot_be_written(tmp_path: Path) -> None:
 # The schedule
 
 
+@settings(deadline=None)
 @given(steps=st.integers(1, 500), warm_up=st.floats(0, 1))
 def test_one_cycle(steps: int, warm_up: float) -> None:
     rates = [one_cycle(step, steps, 0.1, warm_up) for step in range(1, steps + 1)]
@@ -359,6 +360,7 @@ def test_a_perfect_prediction_costs_nothing(task: Any, count: int) -> None:
 # Figures
 
 
+@settings(deadline=None)
 @given(
     num_classes=st.integers(1, 5),
     seed=st.integers(0, 10**6),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ImageFilter
 
+from seg_demo.data.procedural.body import Pose, random_pose, visible_surface
 from seg_demo.data.procedural.drawing import (
     Canvas,
     FloatArray,
@@ -22,7 +23,6 @@ from seg_demo.data.procedural.drawing import (
 )
 from seg_demo.data.procedural.grounds import GROUNDS
 from seg_demo.data.procedural.leaves import DEAD_LEAVES, GREEN_LEAVES, draw_leaf, lay_leaves, scatter_leaves
-from seg_demo.data.procedural.body import Pose, random_pose, visible_surface
 from seg_demo.data.procedural.skin import Light, paint_skin
 from seg_demo.data.procedural.tubes import Segments, trace
 

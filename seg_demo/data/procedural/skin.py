@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seg_demo.data.procedural.body import Pose, Surface
 from seg_demo.data.procedural.drawing import (
     Canvas,
     FloatArray,
@@ -18,7 +19,6 @@ from seg_demo.data.procedural.drawing import (
     smoothstep,
     soften,
 )
-from seg_demo.data.procedural.body import Pose, Surface
 
 GIRTH = 0.05  # nominal radius in body lengths, for wrapping the skin texture around the body
 TEXTURE_LIMIT = 1400  # pixels; longer animals get an enlarged texture
