@@ -295,9 +295,8 @@ def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     start = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = png((b"IHDR", start), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
     clock = time.perf_counter()
-    with pytest.raises(
-        UserError, match=rf"has {width} x {height} pixels \(\d+ megapixels\), more than the 64 that fit"
-    ):
+    wanted = rf"has {width} x {height} pixels \(\d+ megapixels\), more than the 64 that fit|has many times the 64 mega"
+    with pytest.raises(UserError, match=wanted):
         read_image(io.BytesIO(data))
     assert time.perf_counter() - clock < 0.5
 
@@ -306,7 +305,7 @@ def test_a_gif_may_not_hide_its_size_in_a_frame() -> None:
     """The frame of a GIF may be larger than the screen that its header tells."""
     data = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
     data += b"," + struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\0;"
-    with pytest.raises(UserError, match=r"has 60000 x 60000 pixels"):
+    with pytest.raises(UserError, match=r"has many times the 64 megapixels"):
         read_image(io.BytesIO(data))
 
 

@@ -15,8 +15,6 @@ from seg_demo.errors import UserError
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
 
-Image.MAX_IMAGE_PIXELS = None  # `read_image` checks the size itself, with a sentence.
-
 
 def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a picture as (H, W, 3) uint8 RGB, upright.
@@ -43,6 +41,12 @@ def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pi
         raise UserError("{name} does not exist. Check the path.", name=name or source) from None
     except IsADirectoryError:
         raise UserError("{name} is a folder, not a picture. Give the files in it.", name=name or source) from None
+    except Image.DecompressionBombError:  # Pillow's own guard, which other code in the process relies on
+        raise UserError(
+            "{name} has many times the {limit} megapixels that fit. Make it smaller first.",
+            name=shown,
+            limit=f"{max_pixels / 1e6:.3g}",
+        ) from None
     except Image.UnidentifiedImageError:
         raise _not_a_picture(source, shown) from None
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, KeyError, TypeError) as error:
