@@ -18,6 +18,7 @@ test-slow: $(VENV)/dev
 check: $(VENV)/dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	find seg_demo -name '*.pyi' -delete  # Gradio writes them beside its components, and they hide the source
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 

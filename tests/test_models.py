@@ -1,5 +1,5 @@
 """The contract of every architecture. A new one is in `ARCHITECTURES` and needs no line here; one that is large may
-name smaller arguments in `SMALL`."""
+name smaller arguments in `SMALL`, one with variants list them in `VARIANTS`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from seg_demo.models.outputs import probabilities
 from seg_demo.palettes import NEWTS_SPECIES
 
 SMALL = {"simple": {"width": 8, "layers": 3}, "unet": {"width": 4, "depth": 4}}
+VARIANTS = {"unet with a stem": ("unet", {"width": 4, "depth": 3, "stem": 2})}
+CASES = {name: (name, SMALL.get(name, {})) for name in ARCHITECTURES} | VARIANTS
 
-every_architecture = pytest.mark.parametrize("name", ARCHITECTURES)
+every_architecture = pytest.mark.parametrize("case", CASES)
 
 
-def build(name: str, num_classes: int = 3, seed: int = 0) -> nn.Module:
+def build(case: str, num_classes: int = 3, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return build_model(name, num_classes, **SMALL.get(name, {}))
+    name, arguments = CASES[case]
+    return build_model(name, num_classes, **arguments)
 
 
 def images(*shape: int) -> torch.Tensor:
@@ -32,8 +35,8 @@ def images(*shape: int) -> torch.Tensor:
 
 @every_architecture
 @pytest.mark.parametrize("size", [(97, 131), (33, 32), (224, 224), (1, 1), (7, 300)])
-def test_logits_have_the_size_of_the_image(name: str, size: tuple[int, int]) -> None:
-    model = build(name).eval()
+def test_logits_have_the_size_of_the_image(case: str, size: tuple[int, int]) -> None:
+    model = build(case).eval()
     with torch.inference_mode():
         out = model(images(1, 3, *size))["out"]  # (1, 3, H, W)
     assert out.shape == (1, 3, *size)
@@ -43,15 +46,15 @@ def test_logits_have_the_size_of_the_image(name: str, size: tuple[int, int]) -> 
 
 @every_architecture
 @pytest.mark.parametrize("num_classes", [1, 21])
-def test_number_of_classes(name: str, num_classes: int) -> None:
+def test_number_of_classes(case: str, num_classes: int) -> None:
     with torch.inference_mode():
-        assert build(name, num_classes).eval()(images(2, 3, 40, 40))["out"].shape == (2, num_classes, 40, 40)
+        assert build(case, num_classes).eval()(images(2, 3, 40, 40))["out"].shape == (2, num_classes, 40, 40)
 
 
 @every_architecture
 @pytest.mark.parametrize("size", [(48, 40), (8, 8)])
-def test_a_batch_of_one_trains_every_parameter(name: str, size: tuple[int, int]) -> None:
-    model = build(name).train()
+def test_a_batch_of_one_trains_every_parameter(case: str, size: tuple[int, int]) -> None:
+    model = build(case).train()
     outputs = model(images(1, 3, *size))
     sum((out * images(*out.shape)).sum() for out in outputs.values()).backward()
     for parameter_name, parameter in model.named_parameters():
@@ -64,21 +67,21 @@ def test_a_batch_of_one_trains_every_parameter(name: str, size: tuple[int, int])
 
 
 @every_architecture
-def test_every_pixel_of_the_image_reaches_the_logits(name: str) -> None:
+def test_every_pixel_of_the_image_reaches_the_logits(case: str) -> None:
     """A network that drops a row or a column when it pads or crops would not notice otherwise."""
     picture = images(1, 3, 33, 35).requires_grad_()
-    build(name).eval()(picture)["out"].abs().sum().backward()
+    build(case).eval()(picture)["out"].abs().sum().backward()
     assert (picture.grad.abs().sum(dim=1) > 0).all()
 
 
 @every_architecture
 @pytest.mark.parametrize("place", [(5, 7), (16, 17), (27, 30)])
-def test_a_logit_lies_where_its_pixel_is(name: str, place: tuple[int, int]) -> None:
+def test_a_logit_lies_where_its_pixel_is(case: str, place: tuple[int, int]) -> None:
     """What a logit depends on lies around its pixel; padding that is cropped at the wrong side would move it."""
     influence = torch.zeros(33, 35)
     for seed in range(6):
         picture = images(1, 3, 33, 35).requires_grad_()
-        build(name, seed=seed).eval()(picture)["out"][0, :, place[0], place[1]].sum().backward()
+        build(case, seed=seed).eval()(picture)["out"][0, :, place[0], place[1]].sum().backward()
         influence += picture.grad[0].square().sum(dim=0) / picture.grad.square().sum().clamp(min=1e-30)
     for axis in (0, 1):
         along = influence.sum(dim=1 - axis)
@@ -87,8 +90,8 @@ def test_a_logit_lies_where_its_pixel_is(name: str, place: tuple[int, int]) -> N
 
 
 @every_architecture
-def test_prediction_is_repeatable_and_changes_nothing(name: str) -> None:
-    model = build(name).eval()
+def test_prediction_is_repeatable_and_changes_nothing(case: str) -> None:
+    model = build(case).eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     picture = images(1, 3, 50, 41)
     with torch.inference_mode():
@@ -99,8 +102,8 @@ def test_prediction_is_repeatable_and_changes_nothing(name: str) -> None:
 
 
 @every_architecture
-def test_pictures_of_a_batch_do_not_mix(name: str) -> None:
-    model = build(name).eval()
+def test_pictures_of_a_batch_do_not_mix(case: str) -> None:
+    model = build(case).eval()
     batch = images(3, 3, 32, 40)
     with torch.inference_mode():
         together, alone = model(batch)["out"], [model(picture[None])["out"] for picture in batch]
@@ -108,8 +111,8 @@ def test_pictures_of_a_batch_do_not_mix(name: str) -> None:
 
 
 @every_architecture
-def test_channels_last_is_the_same(name: str) -> None:
-    model, picture = build(name).eval(), images(2, 3, 41, 50)
+def test_channels_last_is_the_same(case: str) -> None:
+    model, picture = build(case).eval(), images(2, 3, 41, 50)
     with torch.inference_mode():
         plain = model(picture)["out"]
         last = model.to(memory_format=torch.channels_last)(picture.to(memory_format=torch.channels_last))["out"]
@@ -117,8 +120,8 @@ def test_channels_last_is_the_same(name: str) -> None:
 
 
 @every_architecture
-def test_bfloat16_autocast(name: str) -> None:
-    model, picture = build(name).eval(), images(1, 3, 32, 32)
+def test_bfloat16_autocast(case: str) -> None:
+    model, picture = build(case).eval(), images(1, 3, 32, 32)
     with torch.inference_mode():
         exact = model(picture)["out"]
         with torch.autocast("cpu", torch.bfloat16):
@@ -128,17 +131,18 @@ def test_bfloat16_autocast(name: str) -> None:
 
 
 @every_architecture
-def test_construction_follows_the_seed(name: str) -> None:
-    one, same, other = (build(name, seed=seed).state_dict() for seed in (0, 0, 1))
+def test_construction_follows_the_seed(case: str) -> None:
+    one, same, other = (build(case, seed=seed).state_dict() for seed in (0, 0, 1))
     assert one.keys() == same.keys() == other.keys()
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert not all(torch.equal(one[key], other[key]) for key in one)
 
 
 @every_architecture
-def test_save_and_load(name: str, tmp_path: Path) -> None:
-    model, picture = build(name).eval(), images(1, 3, 29, 37)
-    arguments = ARCHITECTURES[name].check(name, SMALL.get(name, {}))
+def test_save_and_load(case: str, tmp_path: Path) -> None:
+    model, picture = build(case).eval(), images(1, 3, 29, 37)
+    name, small = CASES[case]
+    arguments = ARCHITECTURES[name].check(name, small)
     config = CheckpointConfig(name, arguments, "multiclass", NEWTS_SPECIES)
     loaded = load_checkpoint(save_checkpoint(tmp_path / name, model, config)).model
     with torch.inference_mode():
@@ -146,7 +150,8 @@ def test_save_and_load(name: str, tmp_path: Path) -> None:
 
 
 @every_architecture
-def test_the_registry_says_what_it_is(name: str) -> None:
+def test_the_registry_says_what_it_is(case: str) -> None:
+    name, _ = CASES[case]
     architecture = ARCHITECTURES[name]
     assert architecture.source
     assert all(argument.low <= argument.default <= argument.high for argument in architecture.arguments.values())

@@ -58,7 +58,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "unet": Architecture(
         "seg_demo.models.unet:UNet",
         "Ronneberger, Fischer and Brox, U-Net, MICCAI 2015",
-        {"width": Argument(16, 1, 128), "depth": Argument(5, 2, 7)},
+        {"width": Argument(16, 1, 128), "depth": Argument(5, 2, 7), "stem": Argument(1, 1, 4)},
     ),
 }
 

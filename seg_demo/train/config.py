@@ -15,15 +15,19 @@ class Augmentation:
     """How a training picture is varied before it is seen; 0 switches a variation off.
 
     flip: chance of a horizontal flip. vertical_flip: chance of a vertical one. rotation: largest angle in
-    degrees, either way. scale: smallest and largest zoom. color: largest relative change of brightness, contrast and
-    saturation. hue: largest shift of the hue, in turns, up to 0.5. blur: chance of a Gaussian blur. noise: largest
-    standard deviation of Gaussian noise, in units of [0, 1]. grayscale: chance of losing all colour.
+    degrees, either way. scale: smallest and largest zoom. stretch: largest change of the aspect, as a logarithm.
+    focus: chance that a crop is centred on a pixel of a class other than 0. color: largest relative change of
+    brightness, contrast and saturation. hue: largest shift of the hue, in turns, up to 0.5. blur: chance of a
+    Gaussian blur. noise: standard deviation of Gaussian noise, in units of [0, 1]. grayscale: chance of losing all
+    colour.
     """
 
     flip: float = 0.5
     vertical_flip: float = 0.2
     rotation: float = 30.0
     scale: tuple[float, float] = (0.6, 1.6)
+    stretch: float = 0.2
+    focus: float = 0.5
     color: float = 0.4
     hue: float = 0.05
     blur: float = 0.2

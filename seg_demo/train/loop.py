@@ -17,7 +17,7 @@ from seg_demo.data.transforms import normalize, resize_image, resize_label_map, 
 from seg_demo.errors import UserError
 from seg_demo.evaluate.report import measure
 from seg_demo.models import build_model
-from seg_demo.train.augment import augmentation, wrap
+from seg_demo.train.augment import augmentation
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from seg_demo.train.losses import segmentation_loss
@@ -118,7 +118,7 @@ def _is_finite(model: nn.Module) -> bool:
 
 def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample]) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of normalised crops (N, 3, S, S) float32 and label maps (N, S, S) int64."""
-    vary = augmentation(config.augmentation, config.preprocessing, config.crop, config.classes.ignore_index)
+    vary = augmentation(config.augmentation, config.crop, config.classes.ignore_index)
     pools = [[_prepared(config, sample) for sample in samples] for samples in (real, drawn)]
     while True:
         crops = []
@@ -131,7 +131,7 @@ def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample
 
 
 def _prepared(config: TrainConfig, sample: Sample) -> tuple[Tensor, Tensor]:
-    return wrap(
+    return (
         resize_image(to_tensor(sample.image), config.preprocessing),
         resize_label_map(to_tensor(sample.label_map), config.preprocessing),
     )

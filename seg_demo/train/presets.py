@@ -20,14 +20,15 @@ class Preset:
 
 _NEWTS: dict[str, Any] = {
     "architecture": "unet",
-    "arguments": {"width": 16, "depth": 5},
-    "preprocessing": Preprocessing("longest", 320),
-    "crop": 176,
+    "arguments": {"width": 16, "depth": 5, "stem": 2},
+    "preprocessing": Preprocessing("longest", 288),
+    "crop": 160,
     "batch_size": 8,
-    "steps": 3000,
-    "drawn_share": 0.3,
-    "drawn_pictures": 400,
-    "validate_every": 500,
+    "steps": 7000,
+    "drawn_share": 0.5,
+    "drawn_pictures": 1000,
+    "validate_every": 1000,
+    "average": 0.998,
 }
 
 PRESETS: dict[str, Preset] = {

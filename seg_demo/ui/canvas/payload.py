@@ -114,6 +114,7 @@ class CanvasPicture:
             if known != {0, 1}:
                 raise ValueError(f"{self.name}: a binary picture has classes 0 and 1, not {sorted(known)}.")
             # The browser derives the label map: with another one here its counts would disagree with ours.
+            assert self.probabilities is not None and self.level is not None
             if not np.array_equal(self.label_map, self.probabilities >= self.level):
                 raise ValueError(f"{self.name}: label_map differs from probabilities >= {self.level}.")
             return
