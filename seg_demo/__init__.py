@@ -2,7 +2,7 @@
 
 >>> import seg_demo
 >>> predict = seg_demo.Predictor(seg_demo.load_checkpoint("checkpoints/newts-binary"))
->>> predict(seg_demo.read_image("examples/1_hand.jpg")).label_map.shape
+>>> predict(seg_demo.read_image("examples/1_water.jpg")).label_map.shape
 (682, 1024)
 """
 

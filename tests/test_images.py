@@ -289,7 +289,7 @@ def test_names_in_sentences(tmp_path: Path) -> None:
         read_image(io.BytesIO(b"hello"))
 
 
-@pytest.mark.parametrize("size", [(30_000, 30_000), (64_001, 1_000), (1, 64_000_001)])
+@pytest.mark.parametrize("size", [(30_000, 30_000), (64_001, 1_000), (1_001, 64_000)])
 def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     width, height = size
     start = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

@@ -75,7 +75,7 @@ def open_page(browser: Any, site: Site) -> Iterator[Any]:
     def open_(**options: Any) -> Canvas:
         contexts.append(browser.new_context(accept_downloads=True, **options))
         canvas = Canvas(contexts[-1], site.url)
-        canvas.wait_name("1_hand.jpg")
+        canvas.wait_name("1_water.jpg")
         return canvas
 
     yield open_
@@ -112,7 +112,7 @@ def upload(canvas: Canvas, *files: Path) -> None:
 
 def test_the_first_example_is_there_without_a_click(open_page: Any, site: Site) -> None:
     canvas = open_page()
-    first = Path(__file__).resolve().parent.parent / "examples" / "1_hand.jpg"
+    first = Path(__file__).resolve().parent.parent / "examples" / "1_water.jpg"
     assert canvas.counts() == counts(expected(site, first))
     assert canvas.errors == []
 
@@ -254,6 +254,44 @@ def test_stop_keeps_what_is_finished(open_page: Any, tmp_path: Path, monkeypatch
     names = canvas.ask("state()")["names"]
     assert 1 <= len(names) < 8
     assert names == [f"{number}.png" for number in range(len(names))]
+    canvas.page.click("#downloads button")
+    listed = canvas.page.locator("#files").inner_text()
+    assert "1_water" not in listed, "files of the run before must not pass for this one's"
+
+
+def test_an_unforeseen_failure_ends_in_a_sentence(open_page: Any, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = open_page()
+    before = canvas.counts()
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a secret path")
+
+    monkeypatch.setattr(Predictor, "__call__", broken)
+    upload(canvas, photo)
+    canvas.page.wait_for_function(
+        "document.querySelector('#status textarea').value.startsWith('Something went wrong on the server.')"
+    )
+    canvas.page.wait_for_selector("#stop", state="detached")
+    assert "secret" not in canvas.page.locator("body").inner_text()
+    assert canvas.counts() == before
+
+
+def test_a_new_choice_ends_what_is_underway(open_page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Predictor.__call__
+
+    def slow(self: Predictor, image: np.ndarray, threshold: float | None = None) -> Segmentation:
+        time.sleep(0.7)
+        return original(self, image, threshold)
+
+    canvas = open_page()
+    monkeypatch.setattr(Predictor, "__call__", slow)
+    upload(canvas, *(picture(tmp_path / f"{number}.png", 40, 30, seed=number) for number in range(6)))
+    canvas.wait_name("0.png")
+    canvas.page.locator("#examples button.thumbnail-item").nth(2).click()
+    canvas.wait_name("3_tray.jpg")
+    canvas.page.wait_for_selector("#stop", state="detached")
+    canvas.page.wait_for_timeout(2000)
+    assert canvas.ask("state()")["names"] == ["3_tray.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -340,8 +378,15 @@ def test_a_huge_picture_is_refused_by_its_header(client: Any, tmp_path: Path) ->
 
 
 def test_an_unknown_model_is_refused(client: Any, photo: Path) -> None:
-    with pytest.raises(Exception, match=r"not in the list of choices|There is no model"):
+    with pytest.raises(Exception, match=r'There is no model "../newts-binary"\. Did you mean "newts-binary"'):
         segment(client, "../newts-binary", photo)
+
+
+def test_a_checkpoint_that_appeared_later_can_be_chosen_by_clients(client: Any, site: Site, photo: Path) -> None:
+    brightness_checkpoint(site.library.folder / "latest", "newts-binary", [2.0], [1.5])
+    files = segment(client, "latest", photo)[1]
+    with Image.open(files[0]) as opened:
+        assert np.array_equal(np.asarray(opened), expected(site, photo, "latest").label_map)
 
 
 def test_too_many_pictures_are_refused(client: Any, photo: Path) -> None:

@@ -14,6 +14,7 @@ from seg_demo.errors import UserError
 # Formats whose decoders run in Pillow itself; EPS, for one, would start another program on a stranger's file.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
+MAX_SIDE = 65_500  # JPEG, as which a picture travels to the page, can hold no more
 
 
 def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -28,6 +29,14 @@ def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pi
     try:
         with Image.open(source, formats=FORMATS) as image:
             width, height = image.size
+            if max(width, height) > MAX_SIDE:
+                raise UserError(
+                    "{name} has {width} x {height} pixels, but a side may have {limit} at most. Cut it into pieces.",
+                    name=shown,
+                    width=width,
+                    height=height,
+                    limit=MAX_SIDE,
+                )
             if width * height > max_pixels:
                 raise UserError(
                     "{name} has {width} x {height} pixels ({megapixels} megapixels), more than the {limit} that fit. "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import threading
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +17,14 @@ import numpy as np
 from seg_demo.data.images import read_image
 from seg_demo.errors import UserError
 from seg_demo.infer.outputs import unique_stems, write_outputs
-from seg_demo.ui.canvas.payload import CanvasPicture
+from seg_demo.ui.canvas import CanvasImage, CanvasPicture
 
 if TYPE_CHECKING:
     from seg_demo.infer.predictor import Predictor
     from seg_demo.infer.segmentation import Segmentation
+
+# One network runs at a time, whoever asked for it: visitors take turns picture by picture, not batch by batch.
+_TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -40,40 +45,50 @@ class Results:
 
     total: int
     done: int = 0
-    pictures: list[CanvasPicture] = field(default_factory=list)
+    pictures: list[CanvasImage] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     archive: str | None = None
     problems: list[UserError] = field(default_factory=list)
 
 
-def segment_files(files: Sequence[str], predictor: Predictor, folder: Path, captions: Captions) -> Iterator[Results]:
+def segment_files(
+    files: Sequence[str],
+    predictor: Predictor,
+    folder: Path,
+    captions: Captions,
+    send: Callable[[CanvasPicture], CanvasImage],
+) -> Iterator[Results]:
     """Yield the same growing `Results` after each picture and when the archive is there.
 
-    The files of the results go to a new folder in `folder`. A file that is no picture becomes a problem and does
-    not stop the others.
+    send: encodes a picture for the canvas, so that of each picture only small things are kept. The files of the
+    results go to a new folder in `folder`, which is removed again if nothing was put there. A file that cannot be
+    segmented becomes a problem and does not stop the others.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = Path(tempfile.mkdtemp(prefix="results-", dir=folder))
     results = Results(len(files))
-    for file, stem in zip(files, unique_stems([Path(file) for file in files]), strict=True):
-        try:
-            started = time.perf_counter()
-            image = read_image(file)
-            decoded = time.perf_counter()
-            segmentation = predictor(image)
-        except UserError as error:
-            results.problems.append(error)
-            results.done += 1
-            continue
-        decode_ms = (decoded - started) * 1000
-        results.pictures.append(canvas_picture(Path(file).name, image, segmentation, decode_ms, captions))
-        results.done += 1
+    try:
+        for file, stem in zip(files, unique_stems([Path(file) for file in files]), strict=True):
+            try:
+                started = time.perf_counter()
+                image = read_image(file)
+                decode_ms = (time.perf_counter() - started) * 1000
+                with _TURN:
+                    segmentation = predictor(image)
+                results.pictures.append(send(canvas_picture(Path(file).name, image, segmentation, decode_ms, captions)))
+                results.done += 1
+                yield results
+                written = write_outputs(segmentation, image, target, stem, predictor.checkpoint.name)
+                results.files += map(str, written)
+            except UserError as error:
+                results.problems.append(error)
+                results.done = len(results.pictures) + len(results.problems)
+        if results.files:
+            results.archive = str(_zip(target / "results.zip", results.files))
         yield results
-        written = write_outputs(segmentation, image, target, stem, predictor.checkpoint.name)
-        results.files += map(str, written)
-    if results.files:
-        results.archive = str(_zip(target / "results.zip", results.files))
-    yield results
+    finally:
+        if not results.files:
+            shutil.rmtree(target, ignore_errors=True)
 
 
 def canvas_picture(
@@ -82,8 +97,10 @@ def canvas_picture(
     """A segmentation as the canvas takes it; `decode_ms` is added to its timing."""
     classes = list(zip(range(256), segmentation.classes.names, segmentation.classes.colors, strict=False))
     notes: dict[str, str | float] = {}
-    if segmentation.task == "binary":
+    probabilities = None
+    if segmentation.task == "binary" and segmentation.probabilities is not None:
         notes[captions.threshold] = segmentation.threshold
+        probabilities = segmentation.probabilities[0]
     notes[captions.time] = f"{(decode_ms + sum(segmentation.timing.values())) / 1000:.2f} s"
     return CanvasPicture(
         name,
@@ -92,9 +109,7 @@ def canvas_picture(
         segmentation.confidence,
         classes,
         segmentation.task,
-        segmentation.probabilities[0]
-        if segmentation.task == "binary" and segmentation.probabilities is not None
-        else None,
+        probabilities,
         segmentation.level,
         segmentation.classes.ignore_index,
         notes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ EVERYDAY_EXAMPLES = [_GRADIO_PHOTOS / name for name in ("cheetah1.jpg", "lion.jp
 
 TRACK_DOWNLOADS = gr.Progress(track_tqdm=True)  # as a default argument it shows torch's download bars on the page
 Updates = dict[gr.components.Component, Any]
+WAITING_PREDICTIONS = 8  # that may be underway at once; they take turns at the network
+
+
+class ModelPicker(gr.Dropdown):
+    """A dropdown that leaves the check of what was chosen to the library, which knows what is there now."""
+
+    is_template = True  # to the browser it is Gradio's own dropdown
+
+    def preprocess(self, payload: Any) -> str:
+        return str(payload)
 
 
 class SegmentTab:
@@ -32,7 +43,7 @@ class SegmentTab:
         default = self.default_model()
         with gr.Row(elem_classes="segment-tab"):
             with gr.Column(scale=1, min_width=280):
-                self.model = gr.Dropdown(
+                self.model = ModelPicker(
                     self.model_choices(), value=default, label=text("model"), info=text("model_info"), elem_id="model"
                 )
                 self.pictures = gr.Gallery(
@@ -70,28 +81,29 @@ class SegmentTab:
             "show_progress": "minimal",
             "show_progress_on": [self.canvas],
             "concurrency_id": "predict",
-            "concurrency_limit": 1,
+            "concurrency_limit": WAITING_PREDICTIONS,
+            "trigger_mode": "always_last",
         }
+        private: dict[str, Any] = {**predict, "api_visibility": "private"}
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        runs = [
-            self.pictures.change(
-                self.segment,
-                [self.pictures, self.model],
-                outputs,
-                **predict,
-                api_name="segment",
-                trigger_mode="always_last",
-            ),
-            self.examples.select(self.segment_example, self.model, outputs, **predict, api_visibility="private"),
-            self.model.change(
-                self.choose_model,
-                [self.shown, self.model],
-                [*outputs, self.examples],
-                **predict,
-                api_visibility="private",
-            ),
-            demo.load(self.open_page, None, outputs, **predict, api_visibility="private"),
-        ]
+        own = self.pictures.change(
+            self.segment, [self.pictures, self.model], outputs, **predict, api_name="segment"
+        )  # fmt: skip
+        back = self.pictures.select(self.segment_own, [self.pictures, self.shown, self.model], outputs, **private)
+        example = self.examples.select(self.segment_example, self.model, outputs, **private)
+        model = self.model.change(
+            self.choose_model, [self.shown, self.model], [*outputs, self.examples], **private
+        )  # fmt: skip
+        first = demo.load(self.open_page, None, outputs, **private)
+        runs = [own, back, example, model, first]
+        # Two runs at once would take turns on the canvas, so whatever is started ends what is underway.
+        for start, run in (
+            (self.pictures.change, own),
+            (self.pictures.select, back),
+            (self.examples.select, example),
+            (self.model.change, model),
+        ):
+            start(None, cancels=[other for other in runs if other is not run], **quiet)
         demo.load(self.refresh_models, None, self.model, **quiet)
         self.stop.click(self.stopped, None, [self.status, self.stop], cancels=runs, **quiet)
 
@@ -118,8 +130,21 @@ class SegmentTab:
     def segment_example(
         self, model: str, chosen: gr.SelectData, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS
     ) -> Iterator[Updates]:
-        files = self.example_files(model)
-        yield from self.run(files[chosen.index : chosen.index + 1], model, request)
+        name = Path(chosen.value["image"]["path"]).name  # not its place: another model may have other examples
+        known = {file.name: str(file) for file in (*DRAWN_EXAMPLES.glob("*.jpg"), *EVERYDAY_EXAMPLES)}
+        yield from self.run([known[name]] if name in known else [], model, request)
+
+    def segment_own(
+        self,
+        pictures: list[tuple[str, str | None]] | None,
+        shown: list[str],
+        model: str,
+        request: gr.Request,
+        progress: gr.Progress = TRACK_DOWNLOADS,
+    ) -> Iterator[Updates]:
+        """Back to the own pictures after an example; nothing where they are on the canvas already."""
+        files = [file for file, _ in pictures or []]
+        yield from self.run([] if files == shown else files, model, request)
 
     def choose_model(
         self, shown: list[str], model: str, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS
@@ -157,14 +182,24 @@ class SegmentTab:
                     "{count} pictures are too many at once; the limit is {most}. Take away some of them.",
                     count=len(files), most=MAX_PICTURES,
                 )  # fmt: skip
-            yield {self.status: say("loading", language, model=model), self.stop: gr.Button(visible=True)}
+            yield {
+                self.status: say("loading", language, model=model),
+                self.stop: gr.Button(visible=True),
+                self.files: [],  # those of the run before would be taken for this one's
+                self.archive: None,
+            }
             predictor = self.library.predictor(model)
             captions = Captions(say("threshold", language), say("time", language))
-            for results in segment_files(files, predictor, Path(self.canvas.GRADIO_CACHE), captions):
+            folder = Path(self.canvas.GRADIO_CACHE)
+            for results in segment_files(files, predictor, folder, captions, self.canvas.send):
                 yield self._updates(results, list(files), language)
         except UserError as error:
             yield {self.status: explain(error, language), self.stop: gr.Button(visible=False)}
             raise gr.Error(explain(error, language), print_exception=False) from None
+        except Exception:
+            logging.getLogger(__name__).exception("A prediction failed.")
+            yield {self.status: say("failed", language), self.stop: gr.Button(visible=False)}
+            raise gr.Error(say("failed", language), print_exception=False) from None
         if not results.pictures:
             raise gr.Error("\n".join(explain(problem, language) for problem in results.problems), print_exception=False)
 
@@ -180,6 +215,6 @@ class SegmentTab:
         }
         if results.pictures:
             updates |= {self.canvas: results.pictures, self.shown: files}
-        if results.archive:
-            updates |= {self.files: results.files, self.archive: results.archive}
+        if results.files:
+            updates |= {self.files: list(results.files), self.archive: results.archive}
         return updates

@@ -7,6 +7,7 @@ import numpy as np
 from seg_demo.classes import ClassMap
 
 OPACITY = 0.5
+BAND_ROWS = 256  # rows that exist as floats at one time
 
 
 def overlay(image: np.ndarray, label_map: np.ndarray, classes: ClassMap, opacity: float = OPACITY) -> np.ndarray:
@@ -14,10 +15,17 @@ def overlay(image: np.ndarray, label_map: np.ndarray, classes: ClassMap, opacity
 
     Class 0 and ignored pixels are left as they are; where classes meet, the border is drawn at full strength.
     """
-    painted = (label_map != 0) & (label_map != classes.ignore_index)
-    strength = np.where(painted, np.where(borders(label_map), 1.0, opacity), 0.0)[..., None].astype(np.float32)
-    mixed = image * (1 - strength) + classes.colorize(label_map) * strength
-    return np.rint(mixed).astype(np.uint8)
+    mixed = image.copy()
+    edge = borders(label_map)
+    colors = classes.palette()
+    for top in range(0, len(image), BAND_ROWS):
+        band = slice(top, top + BAND_ROWS)
+        ids = label_map[band]
+        painted = (ids != 0) & (ids != classes.ignore_index)
+        strength = np.where(edge[band][painted], 1.0, opacity).astype(np.float32)[:, None]
+        blended = image[band][painted] * (1 - strength) + colors[ids[painted]] * strength  # (painted pixels, 3)
+        mixed[band][painted] = np.rint(blended).astype(np.uint8)
+    return mixed
 
 
 def borders(label_map: np.ndarray) -> np.ndarray:

@@ -12,10 +12,10 @@ from seg_demo.palettes import NEWTS_BINARY, NEWTS_SPECIES
 
 # (file name, scene, (height, width)); in the order in which the page shows them.
 SCENES: Sequence[tuple[str, int, tuple[int, int]]] = (
-    ("1_hand", 104, (682, 1024)),
+    ("1_water", 123, (682, 1024)),
     ("2_leaf_litter", 122, (682, 1024)),
-    ("3_water", 123, (682, 1024)),
-    ("4_tray", 201, (768, 1024)),
+    ("3_tray", 201, (768, 1024)),
+    ("4_hand", 104, (682, 1024)),
     ("5_bark", 107, (682, 1024)),
     ("6_moss", 219, (768, 1024)),
 )

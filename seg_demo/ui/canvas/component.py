@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
-import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +93,16 @@ class SegmentationCanvas(gr.HTML):
             apply_default_css=False,
             **kwargs,
         )
-        # A generator yields the same pictures again and again; each is encoded once.
-        self._sent: weakref.WeakKeyDictionary[CanvasPicture, CanvasImage] = weakref.WeakKeyDictionary()
 
-    def postprocess(self, value: list[CanvasPicture] | None) -> CanvasValue | None:  # type: ignore[override]
-        """value: pictures in the order of the film strip, or None for the empty state."""
+    def postprocess(  # type: ignore[override]
+        self, value: Sequence[CanvasPicture | CanvasImage] | None
+    ) -> CanvasValue | None:
+        """Parameters: value: pictures in the order of the film strip, or None."""
         if value is None:
             return None
-        for picture in value:
-            if picture not in self._sent:
-                self._sent[picture] = self._send(picture)
-        return CanvasValue(pictures=[self._sent[picture] for picture in value])
+        return CanvasValue(
+            pictures=[self.send(picture) if isinstance(picture, CanvasPicture) else picture for picture in value]
+        )
 
     def preprocess(self, payload: CanvasValue | None) -> CanvasValue | None:  # type: ignore[override]
         """What the browser holds; the client wrote it, so a reader must not trust it."""
@@ -117,7 +117,8 @@ class SegmentationCanvas(gr.HTML):
     def example_value(self) -> Any:
         return None
 
-    def _send(self, picture: CanvasPicture) -> CanvasImage:
+    def send(self, picture: CanvasPicture) -> CanvasImage:
+        """Encode a picture into Gradio's cache; the result is small and can be yielded again and again."""
         height, width = picture.label_map.shape
         classes = [CanvasClass(id=id, name=name, color=list(color)) for id, name, color in picture.classes]
         return CanvasImage(
@@ -139,9 +140,9 @@ class SegmentationCanvas(gr.HTML):
     def _file(self, data: bytes, name: str, mime_type: str) -> FileData:
         """Put `data` into Gradio's cache under its hash; what is there already may be on its way to a browser."""
         path = Path(self.GRADIO_CACHE) / hashlib.sha256(data).hexdigest() / name
-        if path.exists():
-            path.touch()  # Gradio deletes by age
-        else:
+        try:
+            os.utime(path)  # Gradio deletes by age
+        except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
                 file.write(data)
