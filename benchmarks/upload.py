@@ -49,7 +49,7 @@ def main() -> None:
     spent: dict[str, list[float]] = defaultdict(list)
     results.read_image = timed("decode", results.read_image, spent)
     Predictor.__call__ = timed("forward", Predictor.__call__, spent)  # type: ignore[method-assign]
-    SegmentationCanvas._send = timed("encode", SegmentationCanvas._send, spent)  # type: ignore[method-assign]
+    SegmentationCanvas.send = timed("encode", SegmentationCanvas.send, spent)  # type: ignore[method-assign]
     demo = serve(host="127.0.0.1", block=False)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)

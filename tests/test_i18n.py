@@ -63,8 +63,10 @@ def test_a_sentence_in_another_language() -> None:
     ("header", "language"),
     [
         ("ja,en;q=0.8", "ja"),
-        ("zh-HK", "zh"),
-        ("fr-FR,fr;q=0.9,zh-TW;q=0.8", "zh"),
+        ("ja-JP,zh-CN;q=0.8", "ja"),
+        ("zh-TW,zh;q=0.9", "zh"),
+        ("zh-HK", "en"),
+        ("fr-FR,fr;q=0.9,zh-TW;q=0.8", "en"),
         ("fr", "en"),
         ("", "en"),
         (";;,,q=", "en"),

@@ -101,7 +101,9 @@ def test_a_model_is_opened_by_folder_or_by_name(
     assert open_model("lraspp-mobilenetv3").config.classes == VOC
     assert open_model(str(tiny_checkpoint)).name == "tiny"
     with pytest.raises(UserError, match="There is no checkpoint folder lraspp"):
-        open_model("lraspp")
+        open_model("./lraspp")
+    with pytest.raises(UserError, match='Did you mean "lraspp-mobilenetv3"'):
+        open_model("lraspp-mobilenet3")
 
 
 def test_every_entry_is_known_to_torchvision() -> None:

@@ -118,7 +118,7 @@ def test_validation_that_is_ignored_altogether(tmp_path: Path) -> None:
 def test_the_loss_falls_and_the_squares_are_found(task: str, tmp_path: Path) -> None:
     labels, classes = ((1,), NEWTS_BINARY) if task == "binary" else ((1, 2), THREE)
     config = replace(
-        QUICK, steps=60, validate_every=60, average=0.8, task=task, classes=classes, learning_rate=0.02,
+        QUICK, steps=120, validate_every=120, average=0.8, task=task, classes=classes, learning_rate=0.02,
         augmentation=Augmentation(hue=0, grayscale=0),  # The class is in the colour.
     )  # fmt: skip
     events = run(config, tmp_path, real=squares(4, labels), validation=squares(4, labels))

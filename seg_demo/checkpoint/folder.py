@@ -61,8 +61,9 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
 def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConfig) -> Path:
     """Write model and config as a checkpoint folder with its model card, replacing one that is there.
 
-    All files are written and synced in a hidden folder beside the target, which then takes its name; whoever
-    looks sees the old checkpoint or the new one. Raises `UserError` where the disk does not let us.
+    All files are written and synced in a hidden folder beside the target, which then takes its name: whoever
+    looks sees a whole checkpoint. While an old one is replaced there is none for the moment between two renames.
+    Raises `UserError` where the disk does not let us.
     """
     from safetensors.torch import save_file
 

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from PIL import Image
 
     from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
-    from seg_demo.infer.outputs import palette_image
+    from seg_demo.viz.palette import palette_image
 
     if arguments.examples:
         arguments.out.mkdir(parents=True, exist_ok=True)

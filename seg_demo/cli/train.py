@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seg_demo.cli.values import whole
+
+if TYPE_CHECKING:
+    from seg_demo.train.config import TrainConfig
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     about = {
         "about": preset.about,
         "preset": arguments.preset,
-        "data": f"newts, split {arguments.split}" if real else "drawn pictures only",
+        "base_checkpoint": "none, random weights",
+        "revision": _revision(),
+        "data": f"newts (yoyoyo-yo/DeepLearningMugenKnock, MIT), split {arguments.split}" if real else "drawn pictures",
         "data_fingerprint": fingerprint([*real, *drawn]),
         "pictures": {"photos": len(real), "drawn": len(drawn), "validation": len(validation)},
-        "drawn_share": config.drawn_share,
+        "recipe": _recipe(config),
         "command": " ".join(_command(arguments)),
     }
     failed = None
@@ -72,6 +79,25 @@ def run(arguments: argparse.Namespace) -> int:
         save_checkpoint(arguments.out, finished.model, finished.config)
         print(f"Saved {arguments.out}")
     return 0
+
+
+def _revision() -> str:
+    """The commit of this code; "unknown" outside a clone."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _recipe(config: TrainConfig) -> str:
+    return (
+        f"cross-entropy + Dice; AdamW, one-cycle to {config.learning_rate:g}, weight decay {config.weight_decay:g}; "
+        f"batches of {config.batch_size} crops of {config.crop} pixels from pictures with a "
+        f"{config.preprocessing.resize} side of {config.preprocessing.size}, {config.drawn_share:.0%} of them drawn; "
+        f"flips, rotation, zoom, colour, "
+        f"blur and noise; running average of the weights, decay {config.average:g}"
+    )
 
 
 def _command(arguments: argparse.Namespace) -> list[str]:

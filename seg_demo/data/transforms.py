@@ -1,4 +1,4 @@
-"""Images as tensors: resizing and normalising for training and prediction alike, and augmentation."""
+"""Images as tensors: resizing and normalising, for training and prediction alike."""
 
 from __future__ import annotations
 

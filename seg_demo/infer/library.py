@@ -20,12 +20,19 @@ BUNDLED = ("newts-binary", "newts-species")
 KEPT_LOADED = 3  # models in memory at one time
 
 
+def _written(folder: Path) -> float:
+    """When a checkpoint was last written; 0 while it is being replaced."""
+    return max((path.stat().st_mtime for path in folder.glob("*") if path.exists()), default=0.0)
+
+
 def open_model(name: str) -> Checkpoint:
     """A checkpoint by its folder, or a pretrained network by its name in `PRETRAINED`.
 
     Raises `UserError` where there is neither.
     """
-    return load_pretrained(name) if name in PRETRAINED and not Path(name).is_dir() else load_checkpoint(name)
+    if "/" in name or Path(name).is_dir():
+        return load_checkpoint(name)
+    return load_pretrained(name)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Library:
 
         entry = look_up("model", self.entries(), name)
         # A checkpoint that was written again is another model.
-        key = (name, (entry.folder / "config.json").stat().st_mtime if entry.folder else 0.0)
+        key = (name, _written(entry.folder) if entry.folder else 0.0)
         with self._lock:
             loading = self._loading[name]
         with loading:  # One visitor downloads a model, the others who want it wait; other models stay free.

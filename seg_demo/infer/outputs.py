@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from seg_demo.classes import ClassMap
 from seg_demo.errors import UserError
 from seg_demo.infer.segmentation import Segmentation
 from seg_demo.viz.overlay import overlay
+from seg_demo.viz.palette import palette_image
 
 SUFFIXES = (".mask.png", ".overlay.png", ".json")
 
@@ -37,13 +37,6 @@ def write_outputs(segmentation: Segmentation, image: np.ndarray, folder: Path, s
             folder=folder, reason=error.strerror or error,
         ) from None  # fmt: skip
     return paths
-
-
-def palette_image(label_map: np.ndarray, classes: ClassMap) -> Image.Image:
-    """(H, W) uint8 label map -> palette image with the same integers and the classes' colours."""
-    image = Image.fromarray(label_map, mode="P")
-    image.putpalette(classes.palette().tobytes())
-    return image
 
 
 def describe(segmentation: Segmentation, model: str) -> dict[str, Any]:

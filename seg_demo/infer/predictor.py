@@ -20,6 +20,7 @@ from seg_demo.models.outputs import probabilities
 
 DEFAULT_TILE = 1024
 SMALLEST_TILE = 128
+MAX_RESIZED_LOGITS = 1 << 29  # 2 GB of float32
 BAND_ROWS = 256  # rows of the finished picture that exist as floats at one time
 
 
@@ -82,6 +83,11 @@ class Predictor:
     def _segment(self, image: np.ndarray, threshold: float, tile: int) -> Segmentation:
         clock = _Clock(self.device)
         height, width = image.shape[:2]
+        small_height, small_width = self.config.preprocessing.input_size(height, width)
+        if self.config.preprocessing.resize != "none" and (
+            self.config.num_outputs * small_height * small_width > MAX_RESIZED_LOGITS
+        ):
+            raise MemoryError("the resized logits")  # they are held as a whole, so smaller tiles would not help
         small = resize_image(to_tensor(image).to(self.device), self.config.preprocessing)  # (3, h, w)
         clock.lap("prepare")
         strips = tiled_logits(self._forward, small, tile, overlap=tile // 4)

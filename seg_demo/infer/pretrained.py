@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.error import URLError
 
 from seg_demo.checkpoint import Checkpoint, CheckpointConfig
 from seg_demo.data.preprocessing import Preprocessing
@@ -42,7 +43,7 @@ PRETRAINED: dict[str, Pretrained] = {
 def load_pretrained(name: str) -> Checkpoint:
     """Build a network of `PRETRAINED` with weights trained on COCO for the 21 classes of VOC.
 
-    The first use downloads the weights into torch's hub folder, with a tqdm progress bar; they are checked
+    The first use downloads the weights into torch's hub folder, with a tqdm progress bar, and checks them
     against the hash in their name. Raises `UserError` where that fails.
     """
     pretrained = look_up("pretrained model", PRETRAINED, name)
@@ -51,11 +52,16 @@ def load_pretrained(name: str) -> Checkpoint:
     weights = get_weight(f"{pretrained.weights}.COCO_WITH_VOC_LABELS_V1")
     try:
         state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except OSError:  # URLError and time-outs are of this kind
+    except (URLError, TimeoutError, ConnectionError):
         raise UserError(
             "The weights of {title} ({megabytes} MB) could not be downloaded: there is no connection to "
             "download.pytorch.org. Connect and try again, or choose a bundled model.",
             title=pretrained.title, megabytes=pretrained.megabytes,
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise UserError(
+            "The weights of {title} could not be kept ({reason}). Free some space for torch's hub folder.",
+            title=pretrained.title, reason=error.strerror or error,
         ) from None  # fmt: skip
     except Exception as error:  # a hash that differs is a RuntimeError, a cut-off file an UnpicklingError
         raise UserError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
 import gradio as gr
 
+from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
 from seg_demo.ui.i18n import I18N, text
 from seg_demo.ui.segment import SegmentTab
@@ -25,6 +27,13 @@ def build_page(library: Library) -> gr.Blocks:
     return demo
 
 
+def _warm_up(library: Library) -> None:
+    first = next(iter(library.entries().values()))
+    if first.folder:  # nothing is downloaded before somebody asks for it
+        with contextlib.suppress(UserError):  # whoever uses it will be told
+            library.predictor(first.name)
+
+
 def serve(
     library: Library | None = None, host: str | None = None, port: int | None = None, *, block: bool = True
 ) -> gr.Blocks:
@@ -37,9 +46,9 @@ def serve(
     demo.queue(max_size=64)
     demo.launch(
         server_name=host, server_port=port, prevent_thread_lock=True, theme=THEME, css=CSS, i18n=I18N,
-        max_file_size="100mb", enable_monitoring=False, run_history=False, footer_links=["api", "settings"],
+        max_file_size="100mb", enable_monitoring=False, run_history=False, footer_links=["api"],
     )  # fmt: skip
-    threading.Thread(target=library.predictor, args=(next(iter(library.entries())),), daemon=True).start()
+    threading.Thread(target=_warm_up, args=(library,), daemon=True).start()
     if block:
         demo.block_thread()
     return demo

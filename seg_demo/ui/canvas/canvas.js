@@ -181,11 +181,14 @@ class SegCanvas {
     this.choose((other, shown) => (other === id ? !shown : shown));
   }
 
-  /** Isolates a class; a second time brings all back. */
+  /** Isolates a class; a second time brings back what a picture begins with. */
   only(id) {
     const hidden = this.hidden();
     const alone = this.legend.order.every((other) => hidden.has(other) === (other !== id));
-    this.choose((other) => alone || other === id);
+    if (!alone) return this.choose((other) => other === id);
+    for (const entry of this.shown.picture.meta.classes) this.settings.choices.delete(entry.name);
+    this.settings.save();
+    this.draw("pixels", "legend");
   }
 
   highlight(id) {

@@ -44,9 +44,12 @@ class Controls {
       make("dd", "", text(`help_${name}_does`)),
     ]);
     this.help.querySelector("dl").append(...lines);
-    document.addEventListener("pointerdown", (event) => {
-      if (!this.help.hidden && !event.target.closest(".sc-help, [data-act=help]")) this.toggleHelp();
-    });
+    const outside = (event) => {
+      // Gradio takes the component down without a word; this listener must not keep it in memory.
+      if (!this.root.isConnected) document.removeEventListener("pointerdown", outside);
+      else if (!this.help.hidden && !event.target.closest(".sc-help, [data-act=help]")) this.toggleHelp();
+    };
+    document.addEventListener("pointerdown", outside);
   }
 
   button(name) {

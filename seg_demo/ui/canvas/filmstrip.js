@@ -43,6 +43,7 @@ class Filmstrip {
     image.src = picture.image.url;
     image.alt = "";
     image.decoding = "async";
+    image.loading = "lazy";
     button.append(image, make("span", "", picture.name));
     button.addEventListener("click", () => this.select(index));
     return button;
@@ -51,5 +52,5 @@ class Filmstrip {
 
 /** What makes two pictures the same: Gradio's cache path holds a hash of the content. */
 function pictureId(picture, index) {
-  return [index, picture.name, picture.image.path, picture.planes.path, picture.meta.level].join("|");
+  return [index, picture.name, picture.image.path, picture.planes.path, JSON.stringify(picture.meta)].join("|");
 }

@@ -1,8 +1,7 @@
-// Language: the browser's first one that we speak, else English.
-
-const LANGUAGE = (navigator.languages || [navigator.language || "en"])
-  .map((tag) => tag.toLowerCase().split("-")[0])
-  .find((tag) => tag in TEXTS) || "en";
+// Language: as the page around the canvas has it. Gradio looks at the browser's first language only, and of the names
+// of Chinese it knows these two.
+const FIRST = navigator.language || "en";
+const LANGUAGE = /^zh-(CN|TW)$/i.test(FIRST) ? "zh" : /^ja\b/i.test(FIRST) ? "ja" : "en";
 
 /** The text `name` with {placeholders} filled from `values`. */
 function text(name, values = {}) {

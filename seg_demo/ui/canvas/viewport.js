@@ -111,6 +111,7 @@ class Viewport {
   }
 
   down(event) {
+    if (event.button) return; // the menu of the right button swallows its release, and the drag would stick
     this.pointers.set(event.pointerId, this.local(event));
     this.stage.setPointerCapture(event.pointerId);
     this.travel = this.pointers.size > 1 ? Infinity : 0;

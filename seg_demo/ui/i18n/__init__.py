@@ -32,13 +32,12 @@ def text(key: str) -> str:
 
 
 def language_of(request: gr.Request | None) -> str:
-    """The first language of the visitor's Accept-Language header that the page knows, else English."""
+    """The language in which the visitor's browser shows the page: its first one, if the page knows it."""
     header = request.headers.get("accept-language", "") if request and request.headers else ""
-    for part in header.split(","):
-        language = part.split(";")[0].strip().lower().split("-")[0]
-        if language in LANGUAGES:
-            return language
-    return "en"
+    first = header.split(",")[0].split(";")[0].strip().lower()
+    if first in map(str.lower, GRADIO_CHINESE):
+        return "zh"
+    return "ja" if first.split("-")[0] == "ja" else "en"
 
 
 def say(key: str, language: str, **fields: object) -> str:
