@@ -34,6 +34,8 @@ CSS = """
   grid-template-columns: repeat(3, minmax(0, 1fr)) !important; grid-auto-rows: auto !important; height: auto;
   padding-top: 2rem;
 }
+#pictures .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
+#files .label-clear-button, footer .divider { display: none; }
 #examples .thumbnail-item { aspect-ratio: 4 / 3; width: 100%; height: auto; }
 #canvas {
   border: 1px solid var(--border-color-primary) !important;

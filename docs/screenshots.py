@@ -1,0 +1,60 @@
+"""Makes the README's pictures of the page: `python docs/screenshots.py` (needs Chromium and the dev extras)."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from seg_demo.ui.page import serve  # noqa: E402 - found through the line above
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+SHOTS: tuple[dict[str, Any], ...] = (
+    {"name": "page-light", "size": (1440, 860), "theme": "light", "locale": "en-US", "example": 0},
+    {"name": "page-dark-ja", "size": (1440, 860), "theme": "dark", "locale": "ja-JP", "example": 1},
+    {"name": "phone-zh", "size": (390, 844), "theme": "light", "locale": "zh-CN", "example": 0},
+)
+
+
+def shoot(browser: Any, url: str, shot: dict[str, Any]) -> None:
+    width, height = shot["size"]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, locale=shot["locale"], has_touch=width < 600
+    )
+    page = context.new_page()
+    page.goto(f"{url}?__theme={shot['theme']}")
+    page.wait_for_selector("#canvas [data-state=ready]")
+    page.wait_for_timeout(1500)
+    if shot["example"]:
+        page.locator("#examples button.thumbnail-item").nth(shot["example"]).click()
+        page.wait_for_timeout(3000)
+        page.click("[data-act=outline]")
+    elif width > 600:
+        stage = page.locator(".sc-stage").bounding_box()
+        page.mouse.move(stage["x"] + 0.40 * stage["width"], stage["y"] + 0.45 * stage["height"])
+    page.wait_for_timeout(500)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.save(HERE / "images" / f"{shot['name']}.jpg", quality=88)
+    context.close()
+
+
+def main() -> None:
+    demo = serve(host="127.0.0.1", block=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        for shot in SHOTS:
+            shoot(browser, demo.local_url, shot)
+        browser.close()
+    demo.close()
+
+
+if __name__ == "__main__":
+    main()
