@@ -37,7 +37,7 @@ PRESETS: dict[str, Preset] = {
         "It finds newts in photos, whatever their species.",
     ),
     "newts-species": Preset(
-        TrainConfig(task="multiclass", classes=NEWTS_SPECIES, **_NEWTS),
+        TrainConfig(task="multiclass", classes=NEWTS_SPECIES, **{**_NEWTS, "steps": 9000}),
         "It tells red-bellied newts (akahara) from marbled newts (madara).",
     ),
 }
