@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-NEWTS ?= ../shared/data/newts
+NEWTS ?= $(error Name the folder of the newt photos: make checkpoints NEWTS=DIR)
 
 .PHONY: demo test test-slow check checkpoints examples bench clean
 
