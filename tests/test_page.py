@@ -360,6 +360,7 @@ def test_the_client_gets_the_same_files(client: Any, site: Site, photo: Path) ->
         ("notes.png", b"not a picture", "notes.png is not a picture that can be read."),
         ("empty.png", b"", "empty.png is empty."),
         ("cut.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF", "cut.jpg is"),
+        ("phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0", "phone.heic is a HEIC or AVIF photo"),
         ("phone.png", b"\0\0\0\x18ftypheic\0\0\0\0", "phone.png is a HEIC or AVIF photo"),
     ],
 )

@@ -16,6 +16,8 @@ from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.results import Captions, Results, segment_files
 
 MAX_PICTURES = 50
+# What phones save is let through to `read_image`, which says what to do about it.
+PICTURES = ["image", ".heic", ".heif", ".avif"]
 DRAWN_EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # Photos that Gradio brings along, for models that know everyday things.
 _GRADIO_PHOTOS = Path(gr.__file__).parent / "media_assets" / "images"
@@ -48,7 +50,7 @@ class SegmentTab:
                 )
                 self.pictures = gr.Gallery(
                     label=text("pictures"), sources=["upload", "webcam", "clipboard"], type="filepath",
-                    file_types=["image"], columns=3, height=200, object_fit="cover", elem_id="pictures",
+                    file_types=PICTURES, columns=3, height=200, object_fit="cover", elem_id="pictures",
                 )  # fmt: skip
                 self.examples = gr.Gallery(
                     self.example_files(default), label=text("examples"), columns=3, height="auto",
