@@ -237,15 +237,20 @@ def test_a_pretrained_model_without_a_network_is_one_sentence(open_page: Any, mo
     canvas.page.wait_for_function(f"document.querySelectorAll('#examples img').length === {wanted}")
 
 
-def test_stop_keeps_what_is_finished(open_page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def slow_down(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Every prediction takes `seconds` longer."""
     original = Predictor.__call__
 
     def slow(self: Predictor, image: np.ndarray, threshold: float | None = None) -> Segmentation:
-        time.sleep(1.0)
+        time.sleep(seconds)
         return original(self, image, threshold)
 
-    canvas = open_page()
     monkeypatch.setattr(Predictor, "__call__", slow)
+
+
+def test_stop_keeps_what_is_finished(open_page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = open_page()
+    slow_down(monkeypatch, 1.0)
     upload(canvas, *(picture(tmp_path / f"{number}.png", 40, 30, seed=number) for number in range(8)))
     canvas.wait_name("0.png")
     canvas.page.click("#stop")
@@ -277,14 +282,8 @@ def test_an_unforeseen_failure_ends_in_a_sentence(open_page: Any, photo: Path, m
 
 
 def test_a_new_choice_ends_what_is_underway(open_page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Predictor.__call__
-
-    def slow(self: Predictor, image: np.ndarray, threshold: float | None = None) -> Segmentation:
-        time.sleep(0.7)
-        return original(self, image, threshold)
-
     canvas = open_page()
-    monkeypatch.setattr(Predictor, "__call__", slow)
+    slow_down(monkeypatch, 0.7)
     upload(canvas, *(picture(tmp_path / f"{number}.png", 40, 30, seed=number) for number in range(6)))
     canvas.wait_name("0.png")
     canvas.page.locator("#examples button.thumbnail-item").nth(2).click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 from typing import BinaryIO
@@ -99,14 +100,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
     if image.mode == "CMYK" and (profile := image.info.get("icc_profile")):
-        try:
+        # Where the profile is unusable, Pillow's own conversion below is close enough.
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
             converted = ImageCms.profileToProfile(
                 image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
             )
             if converted is not None:
                 return converted
-        except (ImageCms.PyCMSError, OSError):
-            pass  # An unusable profile: Pillow's own conversion is close enough.
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
