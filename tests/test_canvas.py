@@ -40,7 +40,9 @@ def halves(name: str) -> CanvasPicture:
 
 def binary(name: str, height: int, width: int, level: int = 128) -> CanvasPicture:
     probabilities = np.random.default_rng(3).integers(0, 256, (height, width)).astype(np.uint8)
-    return CanvasPicture.binary(name, np.full((height, width, 3), 90, np.uint8), probabilities, level, NEWT)
+    image, mask = np.full((height, width, 3), 90, np.uint8), probabilities >= level
+    confidence = np.where(mask, probabilities, 255 - probabilities)
+    return CanvasPicture(name, image, mask.astype(np.uint8), confidence, NEWT, "binary", probabilities, level)
 
 
 PICTURES = {

@@ -95,7 +95,7 @@ def canvas_picture(
     name: str, image: np.ndarray, segmentation: Segmentation, decode_ms: float, captions: Captions
 ) -> CanvasPicture:
     """A segmentation as the canvas takes it; `decode_ms` is added to its timing."""
-    classes = list(zip(range(256), segmentation.classes.names, segmentation.classes.colors, strict=False))
+    known = segmentation.classes
     notes: dict[str, str | float] = {}
     probabilities = None
     if segmentation.task == "binary" and segmentation.probabilities is not None:
@@ -103,16 +103,16 @@ def canvas_picture(
         probabilities = segmentation.probabilities[0]
     notes[captions.time] = f"{(decode_ms + sum(segmentation.timing.values())) / 1000:.2f} s"
     return CanvasPicture(
-        name,
-        image,
-        segmentation.label_map,
-        segmentation.confidence,
-        classes,
-        segmentation.task,
-        probabilities,
-        segmentation.level,
-        segmentation.classes.ignore_index,
-        notes,
+        name=name,
+        image=image,
+        label_map=segmentation.label_map,
+        confidence=segmentation.confidence,
+        classes=list(zip(range(len(known)), known.names, known.colors, strict=True)),
+        task=segmentation.task,
+        probabilities=probabilities,
+        level=segmentation.level,
+        ignore_index=known.ignore_index,
+        notes=notes,
     )
 
 

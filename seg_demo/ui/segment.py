@@ -127,7 +127,8 @@ class SegmentTab:
 
     def open_page(self, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS) -> Iterator[Updates]:
         """The first example's result, so that the page opens with something to look at."""
-        yield from self.run(self.example_files(self.default_model())[:1], self.default_model(), request)
+        model = self.default_model()
+        yield from self.run(self.example_files(model)[:1], model, request)
 
     def segment_example(
         self, model: str, chosen: gr.SelectData, request: gr.Request, progress: gr.Progress = TRACK_DOWNLOADS

@@ -42,11 +42,9 @@ class CanvasPicture:
 
     Raises ValueError where these do not fit together.
 
-    >>> photo = np.zeros((2, 3, 3), np.uint8)
-    >>> newt = np.array([[0, 128, 255], [0, 127, 200]], np.uint8)
-    >>> CanvasPicture.binary("newt.jpg", photo, newt, level=128, classes=[(0, "background", (0, 0, 0)),
-    ...                      (1, "newt", (220, 60, 60))]).label_map.tolist()
-    [[0, 1, 1], [0, 0, 1]]
+    >>> plane = np.zeros((2, 3), np.uint8)
+    >>> CanvasPicture("road.jpg", np.zeros((2, 3, 3), np.uint8), plane, plane, [(0, "road", (128, 64, 128))]).task
+    'multiclass'
     """
 
     name: str
@@ -59,31 +57,6 @@ class CanvasPicture:
     level: int | None = None
     ignore_index: int = 255
     notes: dict[str, str | float] = field(default_factory=dict)
-
-    @classmethod
-    def binary(
-        cls,
-        name: str,
-        image: np.ndarray,
-        probabilities: np.ndarray,
-        level: int,
-        classes: Sequence[ClassEntry],
-        notes: dict[str, str | float] | None = None,
-    ) -> CanvasPicture:
-        """A binary picture from its probabilities alone; label map and confidence follow from them."""
-        mask = probabilities >= level  # (H, W) bool
-        confidence = np.where(mask, probabilities, 255 - probabilities)
-        return cls(
-            name=name,
-            image=image,
-            label_map=mask.astype(np.uint8),
-            confidence=confidence,
-            classes=classes,
-            task="binary",
-            probabilities=probabilities,
-            level=level,
-            notes=notes or {},
-        )
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
