@@ -22,6 +22,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from seg_demo.checkpoint import Checkpoint, find_checkpoints, load_checkpoint, save_checkpoint
+from seg_demo.checkpoint.weights import is_finite
 from seg_demo.classes import ClassMap
 from seg_demo.errors import UserError
 
@@ -521,3 +522,17 @@ def test_any_weights_are_a_checkpoint_or_a_sentence(tiny_checkpoint: Path, scrat
         spoiled = spoiled[: data.draw(st.integers(0, len(spoiled)))]
     (scratch / WEIGHTS).write_bytes(spoiled)
     checkpoint_or_sentence(scratch)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_one_value_that_is_not_finite_is_found(dtype: torch.dtype, bad: float) -> None:
+    values = torch.zeros(7, 11, dtype=dtype)
+    assert is_finite(values)
+    values[3, 5] = bad
+    assert not is_finite(values)
+
+
+def test_whole_numbers_and_nothing_are_finite() -> None:
+    assert is_finite(torch.tensor(7))
+    assert is_finite(torch.empty(0, 3))

@@ -14,7 +14,12 @@ from seg_demo.ui.i18n import ERRORS, LANGUAGES, TEXTS, explain, language_of
 
 PACKAGE = Path(__file__).resolve().parent.parent / "seg_demo"
 # What goes wrong with a visitor's own pictures; the sentences about damaged checkpoints are for engineers.
-MET_BY_VISITORS = [PACKAGE / "data" / "images.py", *(PACKAGE / "infer").glob("*.py"), *(PACKAGE / "ui").glob("*.py")]
+MET_BY_VISITORS = [
+    PACKAGE / "data" / "images.py",
+    PACKAGE / "models" / "pretrained.py",
+    *(PACKAGE / "infer").glob("*.py"),
+    *(PACKAGE / "ui").glob("*.py"),
+]
 
 
 def templates() -> set[str]:

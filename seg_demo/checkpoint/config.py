@@ -13,7 +13,8 @@ from seg_demo import __version__
 from seg_demo.classes import MAX_CLASSES, ClassMap, Task
 from seg_demo.data.preprocessing import Preprocessing, ResizeRule
 from seg_demo.errors import UserError
-from seg_demo.models.registry import ARCHITECTURES, shorten
+from seg_demo.models.arguments import shorten
+from seg_demo.models.registry import ARCHITECTURES
 from seg_demo.registry import look_up
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -35,7 +36,7 @@ class CheckpointConfig:
     """
 
     architecture: str
-    arguments: dict[str, int]
+    arguments: dict[str, Any]
     task: Task
     classes: ClassMap
     preprocessing: Preprocessing = field(default_factory=Preprocessing)

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("seg_demo.cli.train", "Train a checkpoint with a preset."),
     "eval": ("seg_demo.cli.evaluate", "Measure a checkpoint on labelled pictures."),
     "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),
+    "models": ("seg_demo.cli.models", "List the networks, or show the layers of one."),
 }
 
 

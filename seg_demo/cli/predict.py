@@ -11,7 +11,9 @@ from seg_demo.cli.values import probability
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="a checkpoint folder, or a pretrained name such as lraspp-mobilenetv3"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a checkpoint folder, or a pretrained one such as lraspp-mobilenet_v3_large",
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")

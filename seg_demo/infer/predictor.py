@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -50,7 +51,10 @@ class Predictor:
         self.checkpoint = checkpoint
         self.config = checkpoint.config
         self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.model = checkpoint.model.to(self.device).eval()
+        # A copy that shares the weights leaves the auxiliary head out: training still wants it.
+        model: Any = copy.copy(checkpoint.model.to(self.device).eval())
+        model.auxiliary = False
+        self.model = model
         self.depth = depth
         self.keep_probabilities = keep_probabilities
         self.tile = tile

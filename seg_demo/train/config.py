@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from seg_demo.classes import ClassMap, Task
 from seg_demo.data.preprocessing import Preprocessing
@@ -50,7 +51,7 @@ class TrainConfig:
     """
 
     architecture: str
-    arguments: dict[str, int]
+    arguments: dict[str, Any]
     task: Task
     classes: ClassMap
     preprocessing: Preprocessing

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from seg_demo.checkpoint import Checkpoint, CheckpointConfig, save_checkpoint
+from seg_demo.checkpoint.weights import is_finite
 from seg_demo.data.dataset import Sample
 from seg_demo.data.transforms import normalize, resize_image, resize_label_map, to_tensor
 from seg_demo.errors import UserError
@@ -113,7 +114,7 @@ def one_cycle(step: int, steps: int, peak: float, warm_up: float) -> float:
 
 
 def _is_finite(model: nn.Module) -> bool:
-    return all(bool(torch.isfinite(value).all()) for value in model.state_dict().values())
+    return all(is_finite(value) for value in model.state_dict().values())
 
 
 def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,0 +1,70 @@
+"""What every network of the zoo shares: any input size, the form of the outputs, frozen parts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class SegmentationModel(nn.Module):
+    """Images (N, 3, H, W) float, normalised -> {"out": logits (N, C, H, W)}, and "aux" where there is such a head.
+
+    A family says in `logits` what its paper says; here the image is padded by its border pixels until the network's
+    grid fits, and logits of any size are enlarged and cropped to the image's own. This form is torchvision's.
+    """
+
+    stride: int = 1
+    """Pixels from one logit to the next, before they are enlarged to the size of the image."""
+    multiple: int = 1
+    """The sides of what `logits` is given are multiples of this."""
+    smallest: int = 1
+    """The shortest side that `logits` is given. Where a network has BatchNorm on its coarsest map, this leaves two
+    pixels there: with one, a batch of one image could not be trained."""
+    backbone_parts: tuple[str, ...] = ("backbone",)
+    """The submodules whose weights may come from another task; all others are new."""
+    origin: tuple[str, dict[str, Any]]
+    """The name and arguments that `build_model` made it of."""
+    auxiliary: bool = True
+    """Whether the auxiliary head, which only helps training, is computed as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen: tuple[str, ...] = ()
+
+    @abstractmethod
+    def logits(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (N, 3, H, W) with sides that suit the network -> logits (N, C, h, w) by the name of their head."""
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        height, width = images.shape[-2:]
+        (top, bottom), (left, right) = self._padding(height), self._padding(width)
+        if top or bottom or left or right:
+            images = F.pad(images, (left, right, top, bottom), mode="replicate")
+        outputs = {}
+        for head, logits in self.logits(images).items():
+            if logits.shape[-2:] != images.shape[-2:]:
+                logits = F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
+            outputs[head] = logits[..., top : top + height, left : left + width]  # (N, C, H, W)
+        return outputs
+
+    def train(self, mode: bool = True) -> Self:
+        """As `nn.Module.train`, but frozen parts stay as in prediction: their BatchNorm keeps its statistics."""
+        super().train(mode)
+        for part in self.frozen:
+            self.get_submodule(part).eval()
+        return self
+
+    def load_classifier(self, classifier: nn.Module) -> None:
+        """Give the backbone the weights of a torchvision classifier of the same kind."""
+        self.get_submodule("backbone").load_classifier(classifier)  # type: ignore[operator]
+
+    def _padding(self, size: int) -> tuple[int, int]:
+        """Pixels before and after."""
+        wanted = max(-(-size // self.multiple) * self.multiple, self.smallest)
+        return (wanted - size) // 2, wanted - size - (wanted - size) // 2
