@@ -1,19 +1,22 @@
 """How far the networks stray from PyTorch when they are exported: `python -m benchmarks.export [NAME ...]`.
 
 Each architecture, or each that is named, is built with its default backbone and 21 classes and written as ONNX. The
-largest difference of a logit is shown for onnxruntime on the CPU, and for `torch.export`; none may be above 0.001, or a
-thousandth of the largest logit where that is below 1, as in VGG16 without training.
+largest difference of a logit to PyTorch's is shown for onnxruntime on the CPU, for `torch.export`, and for PyTorch
+itself in double precision. The first two may not be above 0.001, or a thousandth of the largest logit where that is
+below 1, as in VGG16 without training; but where PyTorch's own rounding is larger than that, twice the rounding is
+allowed: random weights enlarge it, and in SegNet it decides between two pixels of a pooling that are almost equal.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 import torch
 from torch import nn
 
@@ -48,6 +51,7 @@ def measure(name: str) -> bool:
     with torch.no_grad():
         logits = model(images)["out"]
         exported = torch.export.export(model, (images,)).module()(images)["out"]
+        exact = copy.deepcopy(model).double()(images.double())["out"]
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         file = export_onnx(model, Path(folder) / f"{name}.onnx", SIZE)
@@ -55,14 +59,17 @@ def measure(name: str) -> bool:
         megabytes = file.stat().st_size / 1e6
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
         (found,) = session.run(["logits"], {"images": images.numpy()})
-    by_onnx, by_export = ((other - logits).abs().max().item() for other in (torch.from_numpy(found), exported))
+    by_onnx, by_export, rounding = (
+        (other - logits).abs().max().item() for other in (torch.from_numpy(found), exported, exact)
+    )
     largest = logits.abs().max().item()
     backbone = next(iter(ARCHITECTURES[name].backbones), "none")
     print(
-        f"{name:14} {backbone:19} {by_onnx:9.1e} {by_export:13.1e} {largest:14.2f} {megabytes:8.1f} {seconds:8.1f}",
+        f"{name:14} {backbone:19} {by_onnx:9.1e} {by_export:13.1e} {rounding:9.1e} "
+        f"{largest:14.2f} {megabytes:8.1f} {seconds:8.1f}",
         flush=True,
     )
-    return max(by_onnx, by_export) <= LIMIT * min(largest, 1)  # not so for NaN either
+    return max(by_onnx, by_export) <= max(LIMIT * min(largest, 1), 2 * rounding)  # not so for NaN either
 
 
 def main() -> None:
@@ -76,11 +83,11 @@ def main() -> None:
         sys.exit(str(error))
     print(f"{SIZE[0]} x {SIZE[1]} pixels, {NUM_CLASSES} classes; largest difference of a logit to PyTorch's")
     print(
-        f"{'network':14} {'backbone':19} {'ONNX':>9} {'torch.export':>13} {'largest logit':>14} {'file, MB':>8} seconds"
+        f"{'network':14} {'backbone':19} {'ONNX':>9} {'torch.export':>13} {'rounding':>9} {'largest logit':>14} {'file, MB':>8} seconds"
     )
     above = [name for name in names if not measure(name)]
     if above:
-        sys.exit(f"Above {LIMIT}: {', '.join(above)}")
+        sys.exit(f"Too far from PyTorch: {', '.join(above)}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from seg_demo.cli.main import main
-from seg_demo.cli.models import short
+from seg_demo.cli.text import short
 from seg_demo.models import ARCHITECTURES
 
 Captured = pytest.CaptureFixture[str]

@@ -111,8 +111,8 @@ def test_every_layer_is_the_sum_of_its_parts(name: str) -> None:
 def test_convolutions_by_hand() -> None:
     """Transposed ones multiply every input pixel with the whole kernel, grouped ones see their group alone."""
     layers = by_name(summary_of("fcn8s"))
-    assert layers["enlarge"].kind == "ConvTranspose2d 21, 16x16, stride 8, depthwise"
-    assert layers["enlarge"].multiply_adds == (64 // 8) * (96 // 8) * 21 * 16 * 16
+    assert layers["enlarge"].kind == "LearnedUpsampling 21, 16x16, stride 8, depthwise"
+    assert layers["enlarge"].multiply_adds == (64 // 8 + 2) * (96 // 8 + 2) * 21 * 16 * 16  # with the repeated border
     assert layers["fully_convolutional.0"].multiply_adds == (64 // 32) * (96 // 32) * 512 * 4096 * 7 * 7
     layers = by_name(summary_of("lraspp"))
     depthwise = layers["backbone.2.block.1.0"]

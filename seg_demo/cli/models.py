@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seg_demo.cli.text import short, table, wrapped, write
 from seg_demo.cli.values import whole
 
 if TYPE_CHECKING:
@@ -75,7 +73,7 @@ def setting(text: str) -> tuple[str, str]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    _print(_show(arguments) if arguments.action == "show" else _list(arguments.json))
+    write(_show(arguments) if arguments.action == "show" else _list(arguments.json))
     return 0
 
 
@@ -126,11 +124,11 @@ def _listing(entries: Sequence[dict[str, Any]]) -> str:
             choices = entry["arguments"]["backbone"]["choices"]
             users.setdefault(", ".join(choice for choice in choices if choice != "none"), []).append(entry["name"])
     for choices, names in users.items():
-        lines += [f"  {', '.join(names)}:", *_wrapped(choices, indent=4)]
+        lines += [f"  {', '.join(names)}:", *wrapped(choices, indent=4)]
     lines += ["", "Sources"]
     longest = max(len(entry["name"]) for entry in entries)
     for entry in entries:
-        name, *rest = _wrapped(entry["source"], indent=longest + 4)
+        name, *rest = wrapped(entry["source"], indent=longest + 4)
         lines += [f"  {entry['name']:{longest}}  {name.lstrip()}", *rest]
     lines += ["", "The layers of one: python -m seg_demo models show NAME"]
     return "\n".join(lines)
@@ -265,40 +263,7 @@ def _layer(layer: Layer, depth: int | None, level: int = 1) -> dict[str, object]
     return {**vars(layer), "layers": [_layer(inner, depth, level + 1) for inner in within]}
 
 
-def short(count: int) -> str:
-    """1234567 -> "1.2 M": thousands, millions or thousand millions with one decimal."""
-    for factor, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= 0.99995 * factor:  # 999.95 of the unit below are shown as 1.0 of this one
-            return f"{count / factor:.1f} {unit}"
-    return str(count)
-
-
-def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: Sequence[int]) -> list[str]:
-    """Lines with aligned columns under a header; the columns `right` are aligned there, as numbers are."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = []
-    for row in (header, tuple("-" * width for width in widths), *rows):
-        cells = [
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
-def _wrapped(text: str, indent: int) -> list[str]:
-    return textwrap.wrap(text, 118, initial_indent=" " * indent, subsequent_indent=" " * indent)
-
-
 def _json(document: dict[str, object]) -> str:
     import json
 
     return json.dumps(document, indent=2)
-
-
-def _print(text: str) -> None:
-    """`print`, but a reader that has seen enough (`| head`) is no problem."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end

@@ -1,0 +1,23 @@
+"""Tables in Markdown, and where docs/models.md keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "models.md"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A Markdown table; the columns `right` are aligned there, as numbers are."""
+    rule = ["---:" if index in right else "---" for index in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)) + "\n"
+
+
+def write_table(name: str, text: str) -> None:
+    """Put `text` between the two comments that mark the table `name` in docs/models.md."""
+    document = DOCS.read_text("utf-8")
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, _, rest = document.partition(begin)
+    _, _, after = rest.partition(end)
+    DOCS.write_text(f"{before}{begin}{text}{end}{after}", "utf-8")
