@@ -10,7 +10,7 @@ demo: $(VENV)/runtime
 	$(RUN) app.py
 
 test: $(VENV)/dev
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 test-slow: $(VENV)/dev
 	$(RUN) -m pytest -m slow

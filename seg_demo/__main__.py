@@ -1,8 +1,11 @@
 """`python -m seg_demo`: the command line."""
 
+import os
 import sys
 
 from seg_demo.cli.main import main
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in app.py
 
 if __name__ == "__main__":
     sys.exit(main())

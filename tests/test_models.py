@@ -20,7 +20,7 @@ from seg_demo.models.adapt import freeze, parameter_groups
 from seg_demo.models.arguments import Choice, Flag, Whole
 from seg_demo.models.model import SegmentationModel
 from seg_demo.models.outputs import probabilities
-from seg_demo.palettes import NEWTS_SPECIES
+from seg_demo.palettes import VOC
 
 SMALL: dict[str, dict[str, Any]] = {"simple": {"width": 8, "layers": 3}, "unet": {"width": 4, "depth": 4}}
 VARIANTS = {
@@ -59,10 +59,14 @@ def images(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.fixture(scope="module", params=ON_BACKBONES)
+# The tests of one network run in one process, which builds it once.
+GROUPED = [pytest.param(case, marks=pytest.mark.xdist_group(case)) for case in ON_BACKBONES]
+
+
+@pytest.fixture(scope="module", params=GROUPED)
 def model(request: pytest.FixtureRequest) -> SegmentationModel:
     """Every architecture on every backbone, built once for the tests that take it, which leave it as it is."""
-    return build(request.param).eval()
+    return build(request.param, len(VOC)).eval()
 
 
 def test_logits_have_the_size_of_the_image_and_nothing_changes(model: SegmentationModel) -> None:
@@ -73,7 +77,7 @@ def test_logits_have_the_size_of_the_image_and_nothing_changes(model: Segmentati
             outputs = model(picture)
         assert set(outputs) <= {"out", "aux"}
         for logits in outputs.values():
-            assert logits.shape == (1, 3, *size)
+            assert logits.shape == (1, len(VOC), *size)
             assert logits.dtype == torch.float32
             assert torch.isfinite(logits).all()
         assert torch.equal(picture, images(1, 3, *size))
@@ -87,7 +91,7 @@ def test_save_and_load(model: SegmentationModel, tmp_path: Path, monkeypatch: py
     picture = images(1, 3, 40, 37)
     name, arguments = model.origin
     assert arguments == ARCHITECTURES[name].check(name, arguments)
-    config = CheckpointConfig(name, arguments, "multiclass", NEWTS_SPECIES)
+    config = CheckpointConfig(name, arguments, "multiclass", VOC)
     loaded = load_checkpoint(save_checkpoint(tmp_path / name, model, config)).model
     shutil.rmtree(tmp_path / name)  # at once: all of them together would be gigabytes
     assert not any(buffer.is_meta for buffer in loaded.buffers()), "a buffer that is not saved cannot be loaded"
@@ -100,9 +104,7 @@ def test_a_batch_of_one_trains_every_parameter_that_is_not_frozen(model: Segment
     model.train()
 
     def backward() -> None:
-        model.zero_grad(set_to_none=True)
-        outputs = model(images(1, 3, 48, 40))
-        sum((out * images(*out.shape)).sum() for out in outputs.values()).backward()
+        sum((out * images(*out.shape)).sum() for out in model(images(1, 3, 48, 40)).values()).backward()
 
     backward()
     for name, parameter in model.named_parameters():
@@ -110,6 +112,7 @@ def test_a_batch_of_one_trains_every_parameter_that_is_not_frozen(model: Segment
         assert is_finite(parameter.grad), name
         assert parameter.grad.any(), f"{name} does not reach the logits"
 
+    model.zero_grad(set_to_none=True)
     before = {key: value.clone() for key, value in freeze(model, "backbone").state_dict().items()}
     backward()
     torch.optim.SGD(parameter_groups(model, 1e-2, weight_decay=1e-4), momentum=0.9).step()

@@ -1,8 +1,8 @@
-"""Every network learns four drawn pictures by heart, which it can only do where data, loss, gradients and geometry fit.
+"""Every network learns four drawn pictures by heart, where data, loss, gradients and geometry are right.
 
-A network that memorises can learn around a constant shift of its own; that a logit lies where its pixel is, is tested
-in `test_models.py`. What it cannot learn around: an outline coarser than its stride, as with a finer branch that is
-dead or upsampling that leaves blocks, and label maps that do not lie on their pictures.
+This fails where upsampling leaves blocks, a finer branch is dead, a backbone's gradients are missing, or what is learned
+is not what is measured. A constant shift inside a network is not seen, as the network learns it too: `test_models.py`
+tests that a logit lies where its pixel is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from seg_demo.train.loop import one_cycle
 from seg_demo.train.losses import segmentation_loss
 
 TARGET = 0.95  # mean IoU of background, akahara and madara
-STEPS, LEARNING_RATE, CHECK_EVERY = 200, 1e-3, 10
+STEPS, CHECK_EVERY = 120, 10
+LEARNING_RATE = 2e-3
+LOWER_RATES = {"refinenet": 5e-4}  # no BatchNorm in its decoder, which a higher rate ends in zeros
 CLOSE_UPS = (6, 24, 64, 118)  # seeds of pictures with one large animal each, two of either species
 BACKBONES = ("resnet18", "resnet50", "mobilenet_v3_large", "vgg16_bn")  # the first that there is
 SMALL = {"unet": {"width": 16, "depth": 4}}  # where it is not the backbone that makes a network small
@@ -38,14 +40,14 @@ def test_four_pictures_are_learned_by_heart(name: str) -> None:
     backbone = next((choice for choice in BACKBONES if choice in ARCHITECTURES[name].backbones), None)
     arguments = SMALL.get(name) or ({"backbone": backbone} if backbone else {})
     model = build_model(name, len(NEWTS_SPECIES), **arguments)
-    assert learn(model, *pictures(model.stride)) >= TARGET
+    assert learn(model, *pictures(model.stride), LOWER_RATES.get(name, LEARNING_RATE)) >= TARGET
 
 
 def pictures(stride: int) -> tuple[Tensor, Tensor]:
     """Images (4, 3, H, W), normalised, and label maps (4, H, W) int64, as small as a grid of `stride` allows.
 
-    Bilinear from a grid of 12 cells in height, scores can give these outlines with a mean IoU of 0.97; from 6, or by
-    nearest from 12, with 0.91 and 0.87. The sides are no multiples of a stride, so that every network has to pad.
+    Bilinear from a grid of 12 cells in height, scores can give these outlines with a mean IoU of 0.97; from 6 with
+    0.92, and by nearest from 12 with 0.85. The sides are no multiples of a stride, so that every network has to pad.
     """
     height = max(64, 12 * stride) - 2
     drawn = [draw_newts(seed, (height, height * 4 // 3)) for seed in CLOSE_UPS]
@@ -53,7 +55,7 @@ def pictures(stride: int) -> tuple[Tensor, Tensor]:
     return images, torch.cat([to_tensor(label_map) for _, label_map in drawn]).long()
 
 
-def learn(model: SegmentationModel, images: Tensor, label_maps: Tensor) -> float:
+def learn(model: SegmentationModel, images: Tensor, label_maps: Tensor, rate: float) -> float:
     """Train on all pictures at once until they are known or `STEPS` are over; the mean IoU in the end."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -65,7 +67,7 @@ def learn(model: SegmentationModel, images: Tensor, label_maps: Tensor) -> float
     reached = 0.0
     for step in range(1, STEPS + 1):
         for group in optimizer.param_groups:
-            group["lr"] = one_cycle(step, STEPS, LEARNING_RATE, warm_up=0.1)
+            group["lr"] = one_cycle(step, STEPS, rate, warm_up=0.1)
         losses = {
             head: segmentation_loss(logits, label_maps, "multiclass", IGNORE_INDEX)
             for head, logits in model.train()(images).items()

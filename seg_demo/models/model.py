@@ -66,5 +66,5 @@ class SegmentationModel(nn.Module):
 
     def _padding(self, size: int) -> tuple[int, int]:
         """Pixels before and after."""
-        wanted = max(-(-size // self.multiple) * self.multiple, self.smallest)
+        wanted = max((size + self.multiple - 1) // self.multiple * self.multiple, self.smallest)
         return (wanted - size) // 2, wanted - size - (wanted - size) // 2
