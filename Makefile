@@ -13,7 +13,7 @@ test: $(VENV)/dev
 	$(RUN) -m pytest -n 2 --dist loadgroup
 
 test-slow: $(VENV)/dev
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -n 2 --dist loadgroup -m slow
 
 check: $(VENV)/dev
 	$(RUN) -m ruff check .

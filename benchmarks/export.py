@@ -1,10 +1,11 @@
-"""How far the networks stray from PyTorch when they are exported: `python -m benchmarks.export [NAME ...]`.
+"""How far the networks stray from PyTorch when they are exported: `python -m benchmarks.export [NAME ...] [--docs]`.
 
 Each architecture, or each that is named, is built with its default backbone and 21 classes and written as ONNX. The
 largest difference of a logit to PyTorch's is shown for onnxruntime on the CPU, for `torch.export`, and for PyTorch
 itself in double precision. The first two may not be above 0.001, or a thousandth of the largest logit where that is
 below 1, as in VGG16 without training; but where PyTorch's own rounding is larger than that, twice the rounding is
 allowed: random weights enlarge it, and in SegNet it decides between two pixels of a pooling that are almost equal.
+`--docs` writes the table into docs/models.md.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import onnxruntime  # type: ignore[import-untyped]
 import torch
 from torch import nn
 
+from benchmarks.markdown import table, write_table
 from seg_demo.errors import UserError
 from seg_demo.models import ARCHITECTURES, build_model
 from seg_demo.models.export import export_onnx
@@ -29,6 +31,8 @@ from seg_demo.registry import look_up
 SIZE = (97, 131)  # no multiple of any stride, so that padding and cropping are exported as well
 NUM_CLASSES = 21
 LIMIT = 1e-3
+HEADER = ("network", "backbone", "ONNX", "torch.export", "rounding", "largest logit", "file, MB", "seconds")
+WIDTHS = (14, 19, 9, 13, 9, 14, 9, 8)
 
 
 def build(name: str) -> SegmentationModel:
@@ -44,8 +48,8 @@ def build(name: str) -> SegmentationModel:
     return model.eval()
 
 
-def measure(name: str) -> bool:
-    """Print the line of an architecture; whether it is within the limit."""
+def measure(name: str) -> tuple[list[str], bool]:
+    """The line of an architecture, and whether it is within the limit."""
     model = build(name)
     images = torch.randn(1, 3, *SIZE)
     with torch.no_grad():
@@ -64,30 +68,34 @@ def measure(name: str) -> bool:
     )
     largest = logits.abs().max().item()
     backbone = next(iter(ARCHITECTURES[name].backbones), "none")
-    print(
-        f"{name:14} {backbone:19} {by_onnx:9.1e} {by_export:13.1e} {rounding:9.1e} "
-        f"{largest:14.2f} {megabytes:8.1f} {seconds:8.1f}",
-        flush=True,
-    )
     allowed = max(LIMIT * min(largest, 1), 2 * rounding)
-    return by_onnx <= allowed and by_export <= allowed
+    differences = [f"{difference:.1e}" for difference in (by_onnx, by_export, rounding)]
+    line = [name, backbone, *differences, f"{largest:.2f}", f"{megabytes:.1f}", f"{seconds:.1f}"]
+    return line, by_onnx <= allowed and by_export <= allowed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="architectures; all of them where none is named")
-    names = parser.parse_args().names or list(ARCHITECTURES)
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/models.md")
+    arguments = parser.parse_args()
+    names = arguments.names or list(ARCHITECTURES)
     try:
         for name in names:
             look_up("architecture", ARCHITECTURES, name)
     except UserError as error:
         sys.exit(str(error))
     print(f"{SIZE[0]} x {SIZE[1]} pixels, {NUM_CLASSES} classes; largest difference of a logit to PyTorch's")
-    print(
-        f"{'network':14} {'backbone':19} {'ONNX':>9} {'torch.export':>13} {'rounding':>9} "
-        f"{'largest logit':>14} {'file, MB':>8} seconds"
-    )
-    above = [name for name in names if not measure(name)]
+    print(" ".join(word.rjust(width) for word, width in zip(HEADER, WIDTHS, strict=True)))
+    lines, above = [], []
+    for name in names:
+        line, within = measure(name)
+        print(" ".join(word.rjust(width) for word, width in zip(line, WIDTHS, strict=True)), flush=True)
+        lines.append(line)
+        if not within:
+            above.append(name)
+    if arguments.docs:
+        write_table("export", table(HEADER, lines, right=range(2, len(HEADER))))
     if above:
         sys.exit(f"Too far from PyTorch: {', '.join(above)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seg_demo.train.augment import augmentation, random_window, sample
@@ -43,6 +43,7 @@ def test_image_and_label_map_stay_aligned(height: int, width: int, seed: int) ->
 
 
 @settings(max_examples=40, deadline=None)
+@example(seed=10092434)  # white that is blurred
 @given(seed=st.integers(0, 2**31))
 def test_all_variations_keep_range_and_values(seed: int) -> None:
     image, label_map = picture(50, 70)

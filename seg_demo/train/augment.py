@@ -34,7 +34,7 @@ def augmentation(settings: Augmentation, crop: int, ignore_index: int) -> Callab
     def vary(image: Tensor, label_map: Tensor) -> Pair:
         grid = random_window(settings, label_map, crop, ignore_index)
         cropped, cropped_map = sample(image, label_map, grid, ignore_index)
-        return recolor(cropped), cropped_map
+        return recolor(cropped).clamp(0, 1), cropped_map  # a blur rounds to a little above 1
 
     return vary
 
