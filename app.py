@@ -2,9 +2,10 @@
 
 import os
 
-# torch's threads wait for each other asleep instead of spinning. Alone that costs nothing; where another process wants
-# a core, as on shared machines, spinning makes a forward pass up to 25 times slower. Read when torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# How long torch's threads spin when they wait for each other, before they sleep. By default that is so long that a
+# forward pass takes many times as long where another process wants a core, as on shared machines; this little loses
+# nothing where none does. Read when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 from seg_demo.ui.page import serve
 

@@ -18,6 +18,8 @@ def write_table(name: str, text: str) -> None:
     """Put `text` between the two comments that mark the table `name` in docs/models.md."""
     document = DOCS.read_text("utf-8")
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, _, rest = document.partition(begin)
-    _, _, after = rest.partition(end)
+    before, begun, rest = document.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not begun or not ended:
+        raise ValueError(f"{DOCS} lacks the comments that mark the table {name}")
     DOCS.write_text(f"{before}{begin}{text}{end}{after}", "utf-8")

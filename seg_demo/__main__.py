@@ -5,7 +5,7 @@ import sys
 
 from seg_demo.cli.main import main
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in app.py
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as in app.py
 
 if __name__ == "__main__":
     sys.exit(main())

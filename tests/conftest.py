@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as app.py, before torch is imported
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as app.py, before torch is imported
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core instead
 

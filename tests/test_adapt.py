@@ -77,6 +77,12 @@ def test_learned_upsampling_is_bilinear_again() -> None:
     assert torch.equal(model.get_submodule("enlarge").weight, bilinear[:2])
 
 
+def test_scores_of_fcn_start_small_again() -> None:
+    model = reset_head(build_model("fcn32s", 4, backbone="mobilenet_v3_large"), 5, init="default")
+    assert 0.005 < model.get_submodule("score").weight.std() < 0.02
+    assert not model.get_submodule("score").bias.any()
+
+
 def test_default_init_and_unknown_ones() -> None:
     model = reset_head(small(), 2, init="default")
     assert not torch.equal(model.get_submodule("classifier.4").bias, torch.full((2,), 0.01))
@@ -108,6 +114,8 @@ def test_any_part_can_be_frozen_and_unknown_ones_are_named() -> None:
     assert model.frozen == ("classifier.0", "backbone")
     with pytest.raises(UserError, match='There is no part of the model "classifer". Did you mean "classifier"'):
         freeze(model, "classifer")
+    with pytest.raises(UserError, match='"bakbone". Did you mean "backbone".? Known: backbone, features, classifier.$'):
+        freeze(build_model("simple", 2), "bakbone")
 
 
 def test_parameter_groups() -> None:

@@ -77,7 +77,7 @@ def test_show(capsys: Captured) -> None:
     assert "backbone Backbone 2048 x 65 x 65 (5 maps) 23,508,032 102.8 G" in cells
     assert cells[-3:] == [
         "parameters 42,004,074 23,508,032 in the backbone, 18,496,042 new",
-        "multiply-adds 178.7 G for one picture of 520 x 520",
+        "multiply-adds 178.7 G for one picture of 520 x 520, with the auxiliary head, which prediction leaves out",
         "weights 168.2 MB as a checkpoint",
     ]
 

@@ -67,9 +67,11 @@ def test_onnx_computes_the_same_for_any_batch(name: str, tmp_path: Path, capfd: 
 def test_export_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     model = build_model("fcn", 3, backbone="resnet18").train()
+    model.get_submodule("backbone.bn1").eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     file = export_onnx(model, tmp_path / "model.onnx", (32, 32))
     assert model.training
+    assert not model.get_submodule("backbone.bn1").training
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert "aux" in model(images(2))
     weights = [value.name for value in onnx.load(file).graph.initializer]

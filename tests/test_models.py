@@ -252,7 +252,13 @@ def test_wrong_arguments_are_refused(which: str) -> None:
         wrong = [(value, f'The argument "{key}" of {name} must be true or false, not {value!r}') for value in (1, "no")]
     elif isinstance(argument, Choice):
         near = f'There is no {key} of {name} "{argument.default}x". Did you mean "{argument.default}"?'
-        wrong = [(argument.default + "x", near), (7, f"There is no {key} of {name} of this name."), (None, "There is")]
+        wrong = [
+            (argument.default + "x", near),
+            *(
+                (value, f'The argument "{key}" of {name} must be a name such as "{argument.default}", not {value!r}.')
+                for value in (7, None, ["a"])
+            ),
+        ]
     for value, sentence in wrong:
         with pytest.raises(UserError, match=re.escape(sentence)):
             build_model(name, 1, **{key: value})
@@ -261,8 +267,11 @@ def test_wrong_arguments_are_refused(which: str) -> None:
 
 
 def test_the_own_encoder_of_unet_is_not_mixed_with_a_backbone() -> None:
-    with pytest.raises(UserError, match="belong to its own encoder. Leave them out with the backbone resnet18.$"):
+    with pytest.raises(
+        UserError, match='"width" of unet belongs to its own encoder. Leave it out with the backbone resnet18.$'
+    ):
         build_model("unet", 1, backbone="resnet18", width=8)
+    assert ARCHITECTURES["unet"].check("unet", {"backbone": "resnet18"}) == {"backbone": "resnet18"}
 
 
 @pytest.mark.parametrize("which", [which for which, (*_, argument) in ARGUMENTS.items() if isinstance(argument, Whole)])

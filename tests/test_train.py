@@ -22,6 +22,7 @@ from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.errors import UserError
 from seg_demo.evaluate.confusion import ConfusionMatrix
 from seg_demo.evaluate.report import measure
+from seg_demo.models import build_model
 from seg_demo.palettes import NEWTS_BINARY
 from seg_demo.train.config import Augmentation, TrainConfig
 from seg_demo.train.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
@@ -135,6 +136,17 @@ def test_equal_seeds_give_equal_bytes(tmp_path: Path) -> None:
     one, same, other = ((tmp_path / name / "last/model.safetensors").read_bytes() for name in ("one", "same", "other"))
     assert one == same
     assert one != other
+
+
+def test_the_auxiliary_head_learns_too(tmp_path: Path) -> None:
+    arguments = {"backbone": "mobilenet_v3_large"}
+    config = replace(QUICK, architecture="deeplabv3", arguments=arguments, steps=2, batch_size=1, average=0.0)
+    run(config, tmp_path)
+    torch.manual_seed(config.seed)
+    before = build_model("deeplabv3", 1, **arguments).state_dict()
+    after = load_checkpoint(tmp_path / "last").model.state_dict()
+    for head in ("classifier.4.weight", "aux_classifier.4.weight", "aux_classifier.0.weight"):
+        assert not torch.equal(after[head], before[head]), head
 
 
 def test_drawn_pictures_alone(tmp_path: Path) -> None:

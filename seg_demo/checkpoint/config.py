@@ -55,7 +55,8 @@ class CheckpointConfig:
         document = {
             "seg_demo_version": self.seg_demo_version,
             "architecture": self.architecture,
-            "arguments": self.arguments,
+            # With the defaults, so that another version's cannot change the model.
+            "arguments": ARCHITECTURES[self.architecture].check(self.architecture, self.arguments),
             "task": self.task,
             "num_labels": len(self.classes),
             "id2label": {str(class_id): name for class_id, name in enumerate(self.classes.names)},

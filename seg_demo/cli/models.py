@@ -247,10 +247,12 @@ def _visible(layers: Iterable[Layer], depth: int | None, level: int = 0) -> Iter
 
 
 def _totals(summary: Summary) -> list[str]:
+    head = ", with the auxiliary head, which prediction leaves out" if len(summary.model.outputs) > 1 else ""
     backbone, new = f"{summary.backbone_parameters:,}", f"{summary.new_parameters:,}"
+    size = f"{summary.height} x {summary.width}"
     rows = [
         ("parameters", f"{summary.model.parameters:,}", f"{backbone} in the backbone, {new} new"),
-        ("multiply-adds", short(summary.model.multiply_adds), f"for one picture of {summary.height} x {summary.width}"),
+        ("multiply-adds", short(summary.model.multiply_adds), f"for one picture of {size}{head}"),
         ("weights", f"{summary.weight_bytes / 1e6:.1f} MB", "as a checkpoint"),
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

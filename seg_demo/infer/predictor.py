@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from seg_demo.data.transforms import normalize, resize_image, to_tensor
 from seg_demo.errors import UserError
 from seg_demo.infer.segmentation import Segmentation
 from seg_demo.infer.tiling import tiled_logits
+from seg_demo.models.model import SegmentationModel
 from seg_demo.models.outputs import probabilities
 
 DEFAULT_TILE = 1024
@@ -51,10 +52,11 @@ class Predictor:
         self.checkpoint = checkpoint
         self.config = checkpoint.config
         self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        # A copy that shares the weights leaves the auxiliary head out: training still wants it.
-        model: Any = copy.copy(checkpoint.model.to(self.device).eval())
-        model.auxiliary = False
-        self.model = model
+        self.model = checkpoint.model.to(self.device).eval()
+        if isinstance(self.model, SegmentationModel):
+            # A copy that shares the weights leaves the auxiliary head out: training still wants it.
+            self.model = copy.copy(self.model)
+            self.model.auxiliary = False
         self.depth = depth
         self.keep_probabilities = keep_probabilities
         self.tile = tile

@@ -36,15 +36,17 @@ def reset_head(model: SegmentationModel, num_classes: int, init: str = "xavier")
     bilinear either way. New layers learn, even in a part that was frozen. Raises `UserError` for an unknown `init`.
     """
     look_up("init", INITS, init)
-    fresh = _again(model, num_classes)
+    with torch.device("meta"):  # the whole network without memory, of which only the heads get some
+        fresh = _again(model, num_classes)
     like = next(model.parameters())
     for name in head_names(model):
-        layer = fresh.get_submodule(name).to(like.device, like.dtype)
+        layer: Any = fresh.get_submodule(name).to_empty(device=like.device)
+        layer.reset_parameters()
         if init == "xavier" and isinstance(layer, nn.Conv2d):
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.constant_(layer.bias, 0.01)
-        model.set_submodule(name, layer)
+        model.set_submodule(name, layer.to(like.dtype))
     return model.train(model.training)
 
 
@@ -53,8 +55,9 @@ def freeze(model: SegmentationModel, part: str = "backbone") -> SegmentationMode
 
     part: "backbone" for what may come from another task, or the name of any submodule. Raises `UserError` for others.
     """
-    modules = {name: name for name, _ in model.named_modules() if name}
-    names = model.backbone_parts if part == "backbone" else (look_up("part of the model", modules, part),)
+    if part not in dict(model.named_modules()) or not part:
+        look_up("part of the model", {"backbone": model, **dict(model.named_children())}, part)
+    names = model.backbone_parts if part == "backbone" else (part,)
     for name in names:
         model.get_submodule(name).requires_grad_(False)
     model.frozen = tuple(dict.fromkeys((*model.frozen, *names)))

@@ -48,7 +48,12 @@ class Choice:
     choices: tuple[str, ...]
 
     def check(self, name: str, key: str, value: object) -> str:
-        return look_up(f"{key} of {name}", {choice: choice for choice in self.choices}, value)  # type: ignore[arg-type]
+        if not isinstance(value, str):
+            raise UserError(
+                'The argument "{key}" of {name} must be a name such as "{default}", not {value}.',
+                key=key, name=name, default=self.default, value=shorten(value),
+            )  # fmt: skip
+        return look_up(f"{key} of {name}", {choice: choice for choice in self.choices}, value)
 
 
 Argument = Whole | Flag | Choice

@@ -38,8 +38,8 @@ class DUC(SegmentationModel):
 class HDC(DUC):
     """DUC on a ResNet whose dilations follow no common factor, so that no pixel falls between the samples.
 
-    Source: the same paper, its variant "dilation-bigger": the blocks of stage 3 take 1, 2, 5 and 9 in turn, those of
-    stage 4 take 5, 9 and 17.
+    Source: the same paper, its variant "dilation-bigger": the blocks of stage 3 take 1, 2, 5 and 9 in turn, from the
+    first one on, and those of stage 4 take 5, 9 and 17. The blocks are bottlenecks with one 3x3 convolution each.
     """
 
     def __init__(self, num_classes: int, backbone: str = "resnet101") -> None:

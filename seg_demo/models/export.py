@@ -19,9 +19,9 @@ MAX_BYTES = 3 * 2**29
 def export_onnx(model: SegmentationModel, path: str | Path, size: tuple[int, int]) -> Path:
     """Write the prediction of `model` as one ONNX file, replacing one that is there; returns its path.
 
-    size: (H, W) of the pictures that the file takes. Its input "images" is (N, 3, H, W) float32, normalised as for the
-    model itself, its output "logits" (N, C, H, W) float32; N may differ from call to call. The auxiliary head is left
-    out. The model stays as it is. Whoever looks at `path` sees a whole file or none.
+    size: (H, W) of the pictures that the file takes. Its input "images" is (N, 3, H, W), normalised as for the model
+    itself, its output "logits" (N, C, H, W), both of the weights' dtype, float32; N may differ from call to call. The
+    auxiliary head is left out. The model stays as it is. Whoever looks at `path` sees a whole file or none.
 
     Raises `UserError` where the packages for it are missing, for a size without pixels, for a model that no single
     file holds, and where the disk does not let us.
@@ -31,12 +31,12 @@ def export_onnx(model: SegmentationModel, path: str | Path, size: tuple[int, int
     """
     path = Path(path)
     _check(model, size)
-    training, auxiliary = model.training, model.auxiliary
+    modes, auxiliary = {module: module.training for module in model.modules()}, model.auxiliary
     model.eval()
     model.auxiliary = False
     try:
         # A batch of one would be taken for a constant.
-        images = torch.zeros(2, 3, *size, device=next(model.parameters()).device)
+        images = next(model.parameters()).new_zeros(2, 3, *size)
         program = torch.onnx.export(
             _Logits(model).eval(),
             (images,),
@@ -48,7 +48,8 @@ def export_onnx(model: SegmentationModel, path: str | Path, size: tuple[int, int
         )
     finally:
         model.auxiliary = auxiliary
-        model.train(training)
+        for module, training in modes.items():
+            module.training = training
     assert program is not None
     for node in program.model.graph:
         node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)  # it names folders of this computer

@@ -38,8 +38,8 @@ class FCN32s(SegmentationModel):
             self.backbone_parts = ("backbone", "fully_convolutional")
             deepest = 4096
         channels = dict(zip(self.backbone.strides, self.backbone.channels, strict=True))
-        self.score = _score(deepest, num_classes)
-        self.skip_scores = nn.ModuleList(_score(channels[stride], num_classes) for stride in self.skips)
+        self.score = Score(deepest, num_classes)
+        self.skip_scores = nn.ModuleList(Score(channels[stride], num_classes) for stride in self.skips)
         self.upsample = nn.ModuleList(LearnedUpsampling(num_classes, 2) for _ in self.skips)
         self.stride = self.skips[-1] if self.skips else 32
         self.enlarge = LearnedUpsampling(num_classes, self.stride)
@@ -86,8 +86,12 @@ def _fully_convolutional() -> nn.Sequential:
     )
 
 
-def _score(channels: int, num_classes: int) -> nn.Conv2d:
-    score = nn.Conv2d(channels, num_classes, kernel_size=1)
-    nn.init.normal_(score.weight, std=0.01)
-    nn.init.constant_(cast(Tensor, score.bias), 0)
-    return score
+class Score(nn.Conv2d):
+    """A 1x1 convolution to logits that start small."""
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__(channels, num_classes, kernel_size=1)
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=0.01)
+        nn.init.constant_(cast(Tensor, self.bias), 0)

@@ -52,6 +52,7 @@ class GCN(SegmentationModel):
 
     multiple = 32
     smallest = 64
+    stride = 4
 
     def __init__(self, num_classes: int, backbone: str = "resnet50") -> None:
         super().__init__()

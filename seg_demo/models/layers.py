@@ -38,6 +38,9 @@ class LearnedUpsampling(nn.ConvTranspose2d):
         super().__init__(
             channels, channels, 2 * factor, stride=factor, padding=factor // 2 + factor, groups=channels, bias=False
         )
+
+    def reset_parameters(self) -> None:
+        factor = self.stride[0]
         line = 1 - (torch.arange(2 * factor) + 0.5 - factor).abs() / factor  # (2 * factor,)
         with torch.no_grad():
             self.weight.copy_(line[:, None] * line)  # (channels, 1, 2 * factor, 2 * factor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
@@ -20,7 +19,7 @@ class SegmentationModel(nn.Module):
     """
 
     stride: int = 1
-    """Pixels from one logit to the next, before they are enlarged to the size of the image."""
+    """Pixels from one logit to the next before they are enlarged, be it learned or not, to the size of the image."""
     multiple: int = 1
     """The sides of what `logits` is given are multiples of this."""
     smallest: int = 1
@@ -37,9 +36,9 @@ class SegmentationModel(nn.Module):
         super().__init__()
         self.frozen: tuple[str, ...] = ()
 
-    @abstractmethod
     def logits(self, images: Tensor) -> dict[str, Tensor]:
         """Images (N, 3, H, W) with sides that suit the network -> logits (N, C, h, w) by the name of their head."""
+        raise NotImplementedError
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         height, width = images.shape[-2:]

@@ -12,47 +12,14 @@ from seg_demo.errors import UserError
 from seg_demo.models.adapt import head_names
 from seg_demo.models.model import SegmentationModel
 from seg_demo.models.registry import ARCHITECTURES, BACKBONES
-from seg_demo.registry import look_up
-
-WEIGHTS = {"coco-voc": "trained on COCO for the 21 classes of VOC"}
-BACKBONE_WEIGHTS = {"imagenet": "trained to classify the 1000 classes of ImageNet"}
-
-
-def load_pretrained_weights(model: SegmentationModel, weights: str | None, backbone_weights: str | None) -> None:
-    """Fill a model that `build_model` made with published weights; `weights` include the backbone's.
-
-    weights: a name of `WEIGHTS` or None. backbone_weights: a name of `BACKBONE_WEIGHTS` or None. Raises `UserError`
-    for unknown names, for a network without published weights, and where the download fails.
-    """
-    name, arguments = model.origin
-    backbone = str(arguments.get("backbone", "none"))
-    if weights is not None:
-        look_up("set of weights", WEIGHTS, weights)
-    if backbone_weights is not None:
-        look_up("set of backbone weights", BACKBONE_WEIGHTS, backbone_weights)
-    if weights is not None:
-        load_published(model)
-    elif backbone_weights is not None:
-        if backbone == "none":
-            raise UserError(
-                "The network {name} has no backbone that weights are published for. Leave backbone_weights out.",
-                name=name,
-            )
-        model.load_classifier(imagenet_classifier(backbone))
 
 
 def load_published(model: SegmentationModel) -> None:
-    """Take torchvision's weights; layers that make class scores stay new unless there are 21 classes."""
+    """Fill a network with the weights that are published for it; without 21 classes, its last layers stay new."""
     name, arguments = model.origin
     architecture = ARCHITECTURES[name]
-    backbone = str(arguments.get("backbone", "none"))
-    published = architecture.published.get(backbone)
-    if published is None:
-        known = [f"{key} on {backbone}" for key, entry in ARCHITECTURES.items() for backbone in entry.published]
-        raise UserError(
-            'There are no weights "coco-voc" for {name} on {backbone}. There are for: {known}.',
-            name=name, backbone=backbone, known=", ".join(known),
-        )  # fmt: skip
+    backbone = arguments["backbone"]
+    published = architecture.published[backbone]
     title = f"{architecture.title} {BACKBONES[backbone]}"
     state = _fetch(get_weight(f"{published.name}.COCO_WITH_VOC_LABELS_V1"), title, published.megabytes)
     own = model.state_dict()

@@ -31,6 +31,9 @@ BACKBONES = {
     "densenet201": "DenseNet-201",
     "mobilenet_v3_large": "MobileNetV3-Large",
 }
+WEIGHTS = {"coco-voc": "trained on COCO for the 21 classes of VOC"}
+BACKBONE_WEIGHTS = {"imagenet": "trained to classify the 1000 classes of ImageNet"}
+
 _VGGS = tuple(name for name in BACKBONES if name.startswith("vgg"))
 _RESNETS = tuple(name for name in BACKBONES if name.startswith("resnet"))
 _BOTTLENECK_RESNETS = ("resnet50", "resnet101", "resnet152")
@@ -52,13 +55,15 @@ class Architecture:
 
     title: as its authors write it. builder: "module:name", called as `name(num_classes, **arguments)`; imported only
     when it is built. source: the paper or project it comes from. arguments: every argument besides `num_classes`; a
-    checkpoint may name no other. published: weights trained on COCO for the classes of VOC, by backbone.
+    checkpoint may name no other. own_encoder: those that mean something with the backbone "none" only. published:
+    weights trained on COCO for the classes of VOC, by backbone.
     """
 
     title: str
     builder: str
     source: str
     arguments: Mapping[str, Argument] = field(default_factory=dict)
+    own_encoder: tuple[str, ...] = ()
     published: Mapping[str, Published] = field(default_factory=dict)
 
     @property
@@ -74,7 +79,34 @@ class Architecture:
         checked: dict[str, Any] = {key: argument.default for key, argument in self.arguments.items()}
         for key, value in arguments.items():
             checked[key] = look_up(f"argument of {name}", self.arguments, key).check(name, key, value)
+        if checked.get("backbone", "none") != "none":
+            for key in self.own_encoder:
+                if key in arguments:
+                    raise UserError(
+                        'The argument "{key}" of {name} belongs to its own encoder. Leave it out with the backbone '
+                        "{backbone}.",
+                        key=key, name=name, backbone=checked["backbone"],
+                    )  # fmt: skip
+                del checked[key]
         return checked
+
+    def check_weights(self, name: str, backbone: str, weights: str | None, backbone_weights: str | None) -> None:
+        """Raise a `UserError` for weights that nobody publishes."""
+        if weights is not None:
+            look_up("set of weights", WEIGHTS, weights)
+            if backbone not in self.published:
+                known = [f"{key} on {found}" for key, entry in ARCHITECTURES.items() for found in entry.published]
+                raise UserError(
+                    'There are no weights "coco-voc" for {name} on {backbone}. There are for: {known}.',
+                    name=name, backbone=backbone, known=", ".join(known),
+                )  # fmt: skip
+        if backbone_weights is not None:
+            look_up("set of backbone weights", BACKBONE_WEIGHTS, backbone_weights)
+            if backbone == "none":
+                raise UserError(
+                    "The network {name} has no backbone that weights are published for. Leave backbone_weights out.",
+                    name=name,
+                )
 
 
 _FCN = "Long, Shelhamer and Darrell, Fully Convolutional Networks for Semantic Segmentation, CVPR 2015"
@@ -97,6 +129,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             "depth": Whole(5, 2, 7),
             "stem": Whole(1, 1, 4),
         },
+        own_encoder=("width", "depth", "stem"),
     ),
     "segnet": Architecture(
         "SegNet",
@@ -118,7 +151,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "seg_demo.models.torchvision:FCN",
         f"{_FCN}; torchvision's dilated form",
         {"backbone": Choice("resnet50", _RESNETS), "aux": Flag(True)},
-        {
+        published={
             "resnet50": Published("FCN_ResNet50_Weights", 135),
             "resnet101": Published("FCN_ResNet101_Weights", 208),
         },
@@ -152,7 +185,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "seg_demo.models.torchvision:DeepLabV3",
         "Chen et al., Rethinking Atrous Convolution for Semantic Image Segmentation, 2017",
         {"backbone": Choice("resnet50", _DILATED), "aux": Flag(True)},
-        {
+        published={
             "mobilenet_v3_large": Published("DeepLabV3_MobileNet_V3_Large_Weights", 42),
             "resnet50": Published("DeepLabV3_ResNet50_Weights", 161),
             "resnet101": Published("DeepLabV3_ResNet101_Weights", 233),
@@ -169,7 +202,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         "seg_demo.models.torchvision:LRASPP",
         "Howard et al., Searching for MobileNetV3, ICCV 2019",
         {"backbone": Choice("mobilenet_v3_large", ("mobilenet_v3_large",))},
-        {"mobilenet_v3_large": Published("LRASPP_MobileNet_V3_Large_Weights", 12)},
+        published={"mobilenet_v3_large": Published("LRASPP_MobileNet_V3_Large_Weights", 12)},
     ),
 }  # fmt: skip
 
@@ -188,7 +221,8 @@ def build_model(
     (N, num_classes, H, W) logits at the size of the input, and whose "aux", where the network has an auxiliary head, is
     the same of that. arguments: those of the architecture, such as `backbone`. weights: None, or "coco-voc" for
     torchvision's, trained on COCO for the 21 classes of VOC; with another `num_classes` the last layers stay new.
-    backbone_weights: None, or "imagenet" for torchvision's. Weights are downloaded when they are first used.
+    backbone_weights: None, or "imagenet" for torchvision's. Weights are downloaded when they are first used;
+    `weights` include the backbone's.
     Without them, equal seeds of torch make equal models.
 
     Raises `UserError` for an unknown name or argument, or a value out of range, before anything is built, and for
@@ -201,11 +235,16 @@ def build_model(
     if type(num_classes) is not int or not 1 <= num_classes <= MAX_CLASSES:
         raise UserError("A model has 1 to {most} classes, not {value}.", most=MAX_CLASSES, value=shorten(num_classes))
     checked = architecture.check(name, arguments)
+    architecture.check_weights(name, checked.get("backbone", "none"), weights, backbone_weights)
     module, _, attribute = architecture.builder.partition(":")
     model: SegmentationModel = getattr(importlib.import_module(module), attribute)(num_classes, **checked)
     model.origin = (name, checked)
-    if weights is not None or backbone_weights is not None:
-        from seg_demo.models.pretrained import load_pretrained_weights
+    if weights is not None:
+        from seg_demo.models.pretrained import load_published
 
-        load_pretrained_weights(model, weights, backbone_weights)
+        load_published(model)
+    elif backbone_weights is not None:
+        from seg_demo.models.pretrained import imagenet_classifier
+
+        model.load_classifier(imagenet_classifier(checked["backbone"]))
     return model

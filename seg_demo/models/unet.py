@@ -8,22 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seg_demo.errors import UserError
 from seg_demo.models.backbones import Backbone
 from seg_demo.models.layers import double_conv, enlarge
 from seg_demo.models.model import SegmentationModel
 
 
-def unet(num_classes: int, backbone: str = "none", width: int = 64, depth: int = 5, stem: int = 1) -> SegmentationModel:
-    """A `BackboneUNet`, or with the backbone "none" a `UNet`, to which the last three arguments belong."""
-    if backbone == "none":
-        return UNet(num_classes, width, depth, stem)
-    if (width, depth, stem) != (64, 5, 1):
-        raise UserError(
-            "The width, depth and stem of unet belong to its own encoder. Leave them out with the backbone {backbone}.",
-            backbone=backbone,
-        )
-    return BackboneUNet(num_classes, backbone)
+def unet(num_classes: int, backbone: str, **own_encoder: int) -> SegmentationModel:
+    """A `BackboneUNet`, or with the backbone "none" a `UNet` with the arguments `own_encoder`."""
+    return UNet(num_classes, **own_encoder) if backbone == "none" else BackboneUNet(num_classes, backbone)
 
 
 class UNet(SegmentationModel):

@@ -23,6 +23,8 @@ from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from seg_demo.train.losses import segmentation_loss
 
+AUXILIARY_SHARE = 0.4  # of the auxiliary head's loss, as PSPNet's and torchvision's authors have it
+
 
 def train(
     config: TrainConfig,
@@ -69,8 +71,12 @@ def train(
             images, label_maps = next(batches)  # (N, 3, S, S), (N, S, S)
             model.train()
             with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-                logits = model(images)["out"]  # (N, C, S, S)
-            loss = segmentation_loss(logits, label_maps, config.task, config.classes.ignore_index)
+                outputs = model(images)  # "out" and, for some networks, "aux": (N, C, S, S)
+            losses = {
+                head: segmentation_loss(logits, label_maps, config.task, config.classes.ignore_index)
+                for head, logits in outputs.items()
+            }
+            loss = losses["out"] + AUXILIARY_SHARE * losses.get("aux", 0)
             if not torch.isfinite(loss):
                 yield RunFailed(step, f"The loss was {loss.item()} at step {step}. Lower the learning rate.")
                 return
