@@ -1,14 +1,13 @@
 """What each network costs: parameters, multiply-adds and CPU time for a picture of 512 x 512.
 
 `python -m benchmarks.models` prints the table of docs/models.md; `--docs` writes it there. The networks take turns,
-so that a busy moment of the machine does not fall on one of them, and each one's time is the median of its rounds.
+so that a busy moment of the machine does not fall on one of them, and each one's time is that of its quickest round.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
-import statistics
 import time
 
 import torch
@@ -16,6 +15,7 @@ import torch
 from benchmarks.markdown import table, write_table
 from seg_demo.models import ARCHITECTURES, build_model
 from seg_demo.models.model import SegmentationModel
+from seg_demo.models.registry import BACKBONES
 from seg_demo.models.summary import summarise
 
 SIZE = 512
@@ -53,10 +53,24 @@ def measure(rounds: int) -> list[list[str]]:
                 str(model.stride),
                 f"{summary.model.parameters / 1e6:.2f}",
                 f"{summary.model.multiply_adds / 1e9:.1f}",
-                f"{statistics.median(times[name]):.0f}",
+                f"{min(times[name]):.0f}",
             ]
         )
     return lines
+
+
+def backbones() -> str:
+    """Which network takes which backbones, from the registry."""
+    users: dict[tuple[str, ...], list[str]] = {}
+    for name, architecture in ARCHITECTURES.items():
+        choices = tuple(sorted(set(architecture.backbones) - {"none"}, key=list(BACKBONES).index))
+        users.setdefault(choices, []).append(f"`{name}`")
+    rows = [
+        [", ".join(names), ", ".join(f"`{choice}`" for choice in choices)]
+        for choices, names in users.items()
+        if choices
+    ]
+    return table(["network", "backbones"], rows)
 
 
 def main() -> None:
@@ -68,11 +82,12 @@ def main() -> None:
     text = table(header, measure(arguments.rounds), right=(3, 4, 5, 6))
     text += (
         f"\nOne picture of {SIZE} x {SIZE}, {NUM_CLASSES} classes, float32, {torch.get_num_threads()} threads on "
-        f"{platform.machine()}, torch {torch.__version__.partition('+')[0]}, median of {arguments.rounds} rounds.\n"
+        f"{platform.machine()}, torch {torch.__version__.partition('+')[0]}, quickest of {arguments.rounds} rounds.\n"
     )
     print(text)
     if arguments.docs:
         write_table("models", text)
+        write_table("backbones", backbones())
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ THEIRS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "backbone"), THEIRS)
-@pytest.mark.parametrize("aux", [True, False])
+@pytest.mark.parametrize(
+    ("name", "backbone", "aux"), [*((*theirs, True) for theirs in THEIRS), ("deeplabv3", "mobilenet_v3_large", False)]
+)
 def test_a_state_dict_of_torchvision_gives_its_logits(name: str, backbone: str, aux: bool) -> None:
     torch.manual_seed(0)
     options = {} if name == "lraspp" else {"aux_loss": aux}

@@ -147,7 +147,7 @@ def offer_classifier(server: Server, backbone: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("backbone", "name"),
-    [("resnet18", "gcn"), ("densenet121", "unet"), ("mobilenet_v3_large", "lraspp"), ("vgg16_bn", "segnet")],
+    [("resnet18", "gcn"), ("densenet121", "unet"), ("mobilenet_v3_large", "lraspp")],
 )
 def test_backbones_take_imagenet_weights(
     backbone: str, name: str, server: Server, monkeypatch: pytest.MonkeyPatch

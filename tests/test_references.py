@@ -5,13 +5,23 @@ from __future__ import annotations
 import pytest
 from torchvision.models import get_weight
 
-from benchmarks.references import REFERENCES, Reference
+from benchmarks.markdown import DOCS
+from benchmarks.models import backbones
+from benchmarks.references import REFERENCES, Reference, rows
 from seg_demo.models import ARCHITECTURES
 
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: f"{reference.architecture} {reference.source}")
 def test_the_differences_add_up(reference: Reference) -> None:
     assert reference.ours() - reference.parameters == sum(difference for _, difference in reference.differences)
+
+
+def test_the_documentation_shows_what_is_there() -> None:
+    text = DOCS.read_text("utf-8")
+    assert all(" | ".join(row) in text for row in rows())
+    assert backbones() in text
+    assert all(text.count(f"\n| `{name}` |") == 1 for name in ARCHITECTURES), "in the table of costs"
+    assert all(text.count(f"\n| {name} |") == 1 for name in ARCHITECTURES), "in the table of exports"
 
 
 def test_torchvision_says_the_same() -> None:
