@@ -58,7 +58,7 @@ def load_weights(path: Path, config: CheckpointConfig) -> nn.Module:
 
 
 def is_finite(values: Tensor) -> bool:
-    """Whether there is no NaN and no infinity among `values`, of any shape; without the memory of `isfinite().all()`."""
+    """Whether there is no NaN and no infinity among `values`, of any shape; without `isfinite`'s extra memory."""
     return not values.numel() or all(bool(torch.isfinite(end)) for end in torch.aminmax(values))
 
 
