@@ -15,7 +15,7 @@ import torch
 from benchmarks.markdown import table, write_table
 from seg_demo.models import ARCHITECTURES, build_model
 from seg_demo.models.model import SegmentationModel
-from seg_demo.models.registry import BACKBONES
+from seg_demo.models.registry import networks_by_backbones
 from seg_demo.models.summary import summarise
 
 SIZE = 512
@@ -61,14 +61,9 @@ def measure(rounds: int) -> list[list[str]]:
 
 def backbones() -> str:
     """Which network takes which backbones, from the registry."""
-    users: dict[tuple[str, ...], list[str]] = {}
-    for name, architecture in ARCHITECTURES.items():
-        choices = tuple(sorted(set(architecture.backbones) - {"none"}, key=list(BACKBONES).index))
-        users.setdefault(choices, []).append(f"`{name}`")
     rows = [
-        [", ".join(names), ", ".join(f"`{choice}`" for choice in choices)]
-        for choices, names in users.items()
-        if choices
+        [", ".join(f"`{name}`" for name in names), ", ".join(f"`{choice}`" for choice in choices)]
+        for choices, names in networks_by_backbones().items()
     ]
     return table(["network", "backbones"], rows)
 

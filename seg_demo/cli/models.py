@@ -103,6 +103,8 @@ def _list(as_json: bool) -> str:
 
 
 def _listing(entries: Sequence[dict[str, Any]]) -> str:
+    from seg_demo.models.registry import networks_by_backbones
+
     rows = [
         (
             entry["name"],
@@ -118,13 +120,9 @@ def _listing(entries: Sequence[dict[str, Any]]) -> str:
     lines = table(header, rows, right=(2, 3, 5))
     lines += ["", f"Parameters are for {LISTED_CLASSES} classes; the stride is the pixels from one logit to the next."]
     lines += ["", "Backbones to choose from"]
-    users: dict[str, list[str]] = {}
-    for entry in entries:
-        if entry["other_backbones"]:
-            choices = entry["arguments"]["backbone"]["choices"]
-            users.setdefault(", ".join(choice for choice in choices if choice != "none"), []).append(entry["name"])
-    for choices, names in users.items():
-        lines += [f"  {', '.join(names)}:", *wrapped(choices, indent=4)]
+    for choices, names in networks_by_backbones().items():
+        if len(choices) > 1:
+            lines += [f"  {', '.join(names)}:", *wrapped(", ".join(choices), indent=4)]
     lines += ["", "Sources"]
     longest = max(len(entry["name"]) for entry in entries)
     for entry in entries:

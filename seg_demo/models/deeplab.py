@@ -23,7 +23,7 @@ class DeepLabV3Plus(SegmentationModel):
     smallest = 32
     stride = 4
 
-    def __init__(self, num_classes: int, backbone: str = "resnet50") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone, output_stride=16)
         self.aspp = ASPP(self.backbone.channels[-1], [6, 12, 18])

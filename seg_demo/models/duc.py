@@ -23,7 +23,7 @@ class DUC(SegmentationModel):
     multiple = 8
     smallest = 16
 
-    def __init__(self, num_classes: int, backbone: str = "resnet101") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone, output_stride=8)
         self.reduce = conv_bn_relu(self.backbone.channels[-1], 512)
@@ -42,7 +42,7 @@ class HDC(DUC):
     first one on, and those of stage 4 take 5, 9 and 17. The blocks are bottlenecks with one 3x3 convolution each.
     """
 
-    def __init__(self, num_classes: int, backbone: str = "resnet101") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__(num_classes, backbone)
         for stage, pattern in (("layer3", (1, 2, 5, 9)), ("layer4", (5, 9, 17))):
             blocks: Any = self.backbone[stage]

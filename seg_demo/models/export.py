@@ -31,25 +31,23 @@ def export_onnx(model: SegmentationModel, path: str | Path, size: tuple[int, int
     """
     path = Path(path)
     _check(model, size)
-    modes, auxiliary = {module: module.training for module in model.modules()}, model.auxiliary
-    model.eval()
+    auxiliary = model.auxiliary
     model.auxiliary = False
     try:
         # A batch of one would be taken for a constant.
         images = next(model.parameters()).new_zeros(2, 3, *size)
-        program = torch.onnx.export(
-            _Logits(model).eval(),
-            (images,),
-            dynamo=True,
-            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
-            input_names=["images"],
-            output_names=["logits"],
-            verbose=False,
-        )
+        with model.predicting():
+            program = torch.onnx.export(
+                _Logits(model).eval(),
+                (images,),
+                dynamo=True,
+                dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+                input_names=["images"],
+                output_names=["logits"],
+                verbose=False,
+            )
     finally:
         model.auxiliary = auxiliary
-        for module, training in modes.items():
-            module.training = training
     assert program is not None
     for node in program.model.graph:
         node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)  # it names folders of this computer

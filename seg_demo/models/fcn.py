@@ -28,7 +28,7 @@ class FCN32s(SegmentationModel):
     multiple = 32
     smallest = 64
 
-    def __init__(self, num_classes: int, backbone: str = "vgg16") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone)
         self.fully_convolutional = nn.Sequential()

@@ -54,7 +54,7 @@ class GCN(SegmentationModel):
     smallest = 64
     stride = 4
 
-    def __init__(self, num_classes: int, backbone: str = "resnet50") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone)
         channels = self.backbone.channels[:0:-1]  # at strides 32, 16, 8, 4

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from seg_demo.models.layers import enlarge
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,7 +52,7 @@ class SegmentationModel(nn.Module):
         outputs = {}
         for head, logits in self.logits(images).items():
             if logits.shape[-2:] != images.shape[-2:]:
-                logits = F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
+                logits = enlarge(logits, like=images)
             outputs[head] = logits[..., top : top + height, left : left + width]  # (N, C, H, W)
         return outputs
 
@@ -58,6 +62,17 @@ class SegmentationModel(nn.Module):
         for part in self.frozen:
             self.get_submodule(part).eval()
         return self
+
+    @contextmanager
+    def predicting(self) -> Iterator[None]:
+        """Eval mode for a while; afterwards each module is again in the mode that it was in."""
+        modes = {module: module.training for module in self.modules()}
+        self.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
 
     def load_classifier(self, classifier: nn.Module) -> None:
         """Give the backbone the weights of a torchvision classifier of the same kind."""

@@ -34,7 +34,7 @@ class PSPNet(SegmentationModel):
     centred when features are enlarged (no `align_corners`).
     """
 
-    def __init__(self, num_classes: int, backbone: str = "resnet50") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone, output_stride=8)
         *_, stage3, stage4 = self.backbone.channels

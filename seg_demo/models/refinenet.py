@@ -81,7 +81,7 @@ class RefineNet(SegmentationModel):
     smallest = 64
     stride = 4
 
-    def __init__(self, num_classes: int, backbone: str = "resnet101") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone)
         widths = (512, 256, 256, 256)  # at strides 32, 16, 8, 4

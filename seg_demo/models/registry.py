@@ -207,6 +207,16 @@ ARCHITECTURES: dict[str, Architecture] = {
 }  # fmt: skip
 
 
+def networks_by_backbones() -> dict[tuple[str, ...], list[str]]:
+    """The backbones that can be chosen together, and the architectures that take just these."""
+    networks: dict[tuple[str, ...], list[str]] = {}
+    for name, architecture in ARCHITECTURES.items():
+        choices = tuple(backbone for backbone in BACKBONES if backbone in architecture.backbones)
+        if choices:
+            networks.setdefault(choices, []).append(name)
+    return networks
+
+
 def build_model(
     name: str,
     num_classes: int,

@@ -22,7 +22,7 @@ class SegNet(SegmentationModel):
     multiple = 32
     smallest = 64
 
-    def __init__(self, num_classes: int, backbone: str = "vgg16_bn") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone)
         convolutions = [layer for layer in self.backbone.values() if isinstance(layer, nn.Conv2d | nn.MaxPool2d)]

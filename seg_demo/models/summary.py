@@ -90,7 +90,6 @@ def summarise(model: SegmentationModel, height: int, width: int) -> Summary:
         calls[module] = calls.get(module, 0) + 1
         outputs[module] = tuple(_shapes(output))
 
-    was_training = [(module, module.training) for module in model.modules()]
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     shapes_only = {name: tensor.to("meta") for name, tensor in tensors.items()}
     dtype = next(model.parameters()).dtype
@@ -99,13 +98,8 @@ def summarise(model: SegmentationModel, height: int, width: int) -> Summary:
         for module in model.modules():
             stack.callback(module.register_forward_pre_hook(enter).remove)
             stack.callback(module.register_forward_hook(leave).remove)
-        try:
-            model.eval()
-            with torch.no_grad(), counter:
-                functional_call(model, shapes_only, (images,))
-        finally:
-            for module, mode in was_training:
-                module.training = mode
+        with model.predicting(), torch.no_grad(), counter:
+            functional_call(model, shapes_only, (images,))
 
     def tree(name: str, module: nn.Module) -> Layer:
         layers = tuple(

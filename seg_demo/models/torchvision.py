@@ -24,7 +24,7 @@ class DeepLabV3(SegmentationModel):
     head: Any = DeepLabHead
     smallest = 32
 
-    def __init__(self, num_classes: int, backbone: str = "resnet50", aux: bool = True) -> None:
+    def __init__(self, num_classes: int, backbone: str, aux: bool) -> None:
         super().__init__()
         self.backbone = Backbone(backbone, output_stride=8)
         self.classifier = self.head(self.backbone.channels[-1], num_classes)
@@ -61,7 +61,7 @@ class LRASPP(SegmentationModel):
     smallest = 32
     stride = 8
 
-    def __init__(self, num_classes: int, backbone: str = "mobilenet_v3_large") -> None:
+    def __init__(self, num_classes: int, backbone: str) -> None:
         super().__init__()
         self.backbone = Backbone(backbone, output_stride=16)
         self.classifier = LRASPPHead(self.backbone.channels[2], self.backbone.channels[-1], num_classes, 128)

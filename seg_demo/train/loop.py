@@ -23,7 +23,7 @@ from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
 from seg_demo.train.losses import segmentation_loss
 
-AUXILIARY_SHARE = 0.4  # of the auxiliary head's loss, as PSPNet's and torchvision's authors have it
+AUXILIARY_SHARE = 0.4  # of the auxiliary head's loss, as PSPNet's authors have it
 
 
 def train(
