@@ -14,12 +14,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)) + "\n"
 
 
-def write_table(name: str, text: str) -> None:
-    """Put `text` between the two comments that mark the table `name` in docs/models.md."""
-    document = DOCS.read_text("utf-8")
+def write_table(name: str, text: str, file: str = "models.md") -> None:
+    """Put `text` between the two comments that mark the table `name` in docs/`file`."""
+    path = DOCS.with_name(file)
+    document = path.read_text("utf-8")
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, begun, rest = document.partition(begin)
     _, ended, after = rest.partition(end)
     if not begun or not ended:
-        raise ValueError(f"{DOCS} lacks the comments that mark the table {name}")
-    DOCS.write_text(f"{before}{begin}{text}{end}{after}", "utf-8")
+        raise ValueError(f"{path} lacks the comments that mark the table {name}")
+    path.write_text(f"{before}{begin}{text}{end}{after}", "utf-8")

@@ -29,6 +29,9 @@ _VOC_NAMES = (
     "motorbike person pottedplant sheep sofa train tvmonitor"
 ).split()
 
+VOC_COLORS = tuple((red << 16) | (green << 8) | blue for red, green, blue in map(_voc_color, range(256)))
+"""0xRRGGBB of each id, which LabelMe, CVAT and many others use for classes of any name."""
+
 VOC = ClassMap(tuple(_VOC_NAMES), tuple(_voc_color(class_id) for class_id in range(21)))
 """PASCAL VOC 2012 (Everingham et al. 2010), 21 classes."""
 

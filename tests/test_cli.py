@@ -290,7 +290,7 @@ def test_eval_of_photos(tiny_checkpoint: Path, real_data: Path, capsys: Captured
     assert call("eval", tiny_checkpoint, "--data", real_data / "newts", "--split", "val", "--json") == 0
     assert json.loads(capsys.readouterr().out)["split"] == "4 val photos"
     assert call("eval", tiny_checkpoint, "--data", real_data / "newts", "--split", "vall") == 1
-    assert 'There is no split of the newts "vall". Did you mean "val"?' in capsys.readouterr().err
+    assert 'There is no split "vall". Did you mean "val"?' in capsys.readouterr().err
 
 
 # train
@@ -326,7 +326,7 @@ def test_train_without_preset(tmp_path: Path, capsys: Captured) -> None:
     assert call("train", "--preset", "newts-binarry", "--run", tmp_path / "run") == 1
     assert 'There is no preset "newts-binarry". Did you mean "newts-binary"?' in capsys.readouterr().err
     assert call("train", "--preset", "newts-binary", "--data", tmp_path, "--run", tmp_path / "run") == 1
-    assert "holds no .jpg photos" in capsys.readouterr().err
+    assert "holds no pictures with label maps" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -9,7 +9,7 @@ from seg_demo.cli.values import whole
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets images/ and masks/")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets images/, masks/ and classes.txt")
     parser.add_argument("--examples", action="store_true", help="the example pictures of the page, images only")
     parser.add_argument("--count", type=whole(1, 1_000_000), default=20, metavar="N", help="pictures (default: 20)")
     parser.add_argument(
@@ -24,8 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from PIL import Image
 
+    from seg_demo.data.class_file import write_class_file
+    from seg_demo.data.masks import palette_image
     from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
-    from seg_demo.viz.palette import palette_image
 
     if arguments.examples:
         arguments.out.mkdir(parents=True, exist_ok=True)
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for folder in ("images", "masks"):
         (arguments.out / folder).mkdir(parents=True, exist_ok=True)
+    write_class_file(arguments.out / "classes.txt", samples.classes)
     for name, image, label_map in samples:
         Image.fromarray(image).save(arguments.out / "images" / f"{name}.jpg", quality=90)
         palette_image(label_map, samples.classes).save(arguments.out / "masks" / f"{name}.png")

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seg_demo.cli.values import whole
-
-if TYPE_CHECKING:
-    from seg_demo.classes import ClassMap
 
 DRAWN_SEED = 7919  # far from the seeds that training draws from
 
@@ -17,7 +13,7 @@ DRAWN_SEED = 7919  # far from the seeds that training draws from
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint folder")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, metavar="DIR", help="the newts folder")
+    source.add_argument("--data", type=Path, metavar="DIR", help="a folder of labelled pictures")
     source.add_argument(
         "--drawn", type=whole(1, 1_000_000), metavar="N", help="measure on N drawn pictures that training never saw"
     )
@@ -32,10 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
-    from seg_demo.data.dataset import DataSet
-    from seg_demo.data.newts import Newts
+    from seg_demo.data.dataset import DataSet, in_classes
+    from seg_demo.data.folder import open_folder
     from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
-    from seg_demo.errors import UserError
     from seg_demo.evaluate.report import measure
 
     checkpoint = load_checkpoint(arguments.checkpoint)
@@ -47,12 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         samples = ProceduralNewts(arguments.drawn, longest=512, species=species, seed=DRAWN_SEED)
         kind = "other drawn pictures"
     else:
-        samples, kind = Newts(arguments.data, arguments.split, species=species), f"{arguments.split} photos"
-    if len(checkpoint.config.classes) != len(samples.classes):
-        raise UserError(
-            "{name} knows the classes {known}, but the pictures are labelled {labelled}. Choose another checkpoint.",
-            name=checkpoint.name, known=_names(checkpoint.config.classes), labelled=_names(samples.classes),
-        )  # fmt: skip
+        samples, kind = open_folder(arguments.data).split(arguments.split), f"{arguments.split} photos"
+    samples = in_classes(samples, checkpoint.config.classes, checkpoint.config.task, checkpoint.name)
     split = f"{len(samples)} {kind}"
     figures = measure(checkpoint, samples)
     if arguments.json:
@@ -64,8 +55,3 @@ def run(arguments: argparse.Namespace) -> int:
         metrics = {**checkpoint.config.metrics, split: figures}
         save_checkpoint(arguments.checkpoint, checkpoint.model, replace(checkpoint.config, metrics=metrics))
     return 0
-
-
-def _names(classes: ClassMap) -> str:
-    shown = classes.names[:5]
-    return ", ".join(shown) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")

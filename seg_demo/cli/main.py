@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ COMMANDS = {
     "predict": ("seg_demo.cli.predict", "Segment pictures and write masks, overlays and areas."),
     "train": ("seg_demo.cli.train", "Train a checkpoint with a preset."),
     "eval": ("seg_demo.cli.evaluate", "Measure a checkpoint on labelled pictures."),
+    "data": ("seg_demo.cli.data", "Check, repair, convert, look at and download labelled pictures."),
     "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),
     "models": ("seg_demo.cli.models", "List the networks, or show the layers of one."),
 }
@@ -38,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except UserError as error:
+        if getattr(arguments, "json", False):  # whoever reads JSON gets JSON
+            print(json.dumps({"error": str(error)}, ensure_ascii=False))
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:  # a disk that is full, a folder of someone else's

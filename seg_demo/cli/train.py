@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from seg_demo.train.config import TrainConfig
 
 
+# What the model card says of data sets that are public; of others it has the name of their folder.
+SOURCES = {"newts": "newts (yoyoyo-yo/DeepLearningMugenKnock, MIT)"}
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, metavar="NAME", help="the recipe, such as newts-binary")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the newts folder; without it, drawn pictures only")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a folder of labelled pictures; without it, drawn pictures only"
+    )
     parser.add_argument("--split", default="train", help="photos to learn from: train, or trainval for all 16")
     parser.add_argument(
         "--steps", type=whole(1, 10**9), metavar="N", help="optimisation steps, instead of the preset's"
@@ -30,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
-    from seg_demo.data.dataset import fingerprint
-    from seg_demo.data.newts import Newts
+    from seg_demo.data.dataset import fingerprint, in_classes
+    from seg_demo.data.folder import open_folder
     from seg_demo.data.procedural import ProceduralNewts
     from seg_demo.registry import look_up
     from seg_demo.train.events import RunFailed
@@ -44,11 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
     changes = {key: getattr(arguments, key) for key in ("steps", "seed") if getattr(arguments, key) is not None}
     config = replace(config, **changes)
     species = config.task == "multiclass"
-    real, validation = [], []
+    source, real, validation = "", [], []
     if arguments.data:
-        real = list(Newts(arguments.data, arguments.split, species=species))
+        folder = open_folder(arguments.data)
+        wanted = f'The preset "{arguments.preset}"'
+        source = SOURCES.get(folder.listing.layout, folder.listing.root.name)
+        real = list(in_classes(folder.split(arguments.split), config.classes, config.task, wanted))
         if arguments.split == "train":
-            validation = list(Newts(arguments.data, "val", species=species))
+            validation = list(in_classes(folder.split("val"), config.classes, config.task, wanted))
     else:
         config = replace(config, drawn_share=1.0)
     print(f"Drawing {config.drawn_pictures} pictures ...", file=sys.stderr)
@@ -61,14 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
         "preset": arguments.preset,
         "base_checkpoint": "none, random weights",
         "revision": _revision(),
-        "data": f"newts (yoyoyo-yo/DeepLearningMugenKnock, MIT), split {arguments.split}" if real else "drawn pictures",
+        "data": f"{source}, split {arguments.split}" if real else "drawn pictures",
         "data_fingerprint": fingerprint([*real, *drawn]),
         "pictures": {"photos": len(real), "drawn": len(drawn), "validation": len(validation)},
         "recipe": _recipe(config),
         "command": " ".join(_command(arguments)),
     }
     failed = None
-    for event in record(train(config, real, drawn, validation, arguments.run, about), config, arguments.run):
+    for event in record(train(config, real, drawn, validation, arguments.run, about), config, arguments.run, about):
         _show(event, config.steps)
         failed = event if isinstance(event, RunFailed) else failed
     if failed:

@@ -22,3 +22,11 @@ def whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def names(text: str) -> list[str]:
+    """Of "sky, ground" ["sky", "ground"]."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names such as sky,ground")
+    return found

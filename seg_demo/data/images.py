@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,12 @@ from seg_demo.errors import UserError
 # Formats whose decoders run in Pillow itself; EPS, for one, would start another program on a stranger's file.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
+# EXIF orientation -> what makes the picture upright (Exif 2.3, tag 0x0112; the same table as Pillow's exif_transpose).
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
 MAX_SIDE = 65_500  # JPEG, as which a picture travels to the page, can hold no more
 
 
@@ -25,6 +32,18 @@ def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pi
     converted; of an animation the first frame is taken. `name` is used in messages instead of the path.
     Raises `UserError` for a file that is no picture, is cut off, or has more than `max_pixels` pixels; the
     size is read from the header, so a small file that unpacks into a huge picture costs nothing.
+    """
+    with opened(source, name=name, max_pixels=max_pixels) as image:
+        return np.array(_to_rgb(upright(image)))
+
+
+@contextlib.contextmanager
+def opened(
+    source: str | Path | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
+    """A picture file as Pillow decodes it, once its size is known to be acceptable.
+
+    Raises `UserError` as `read_image` does, also for what goes wrong in the body of the `with` statement.
     """
     shown = name or (Path(source).name if isinstance(source, str | Path) else "The picture")
     try:
@@ -46,7 +65,7 @@ def read_image(source: str | Path | BinaryIO, *, name: str | None = None, max_pi
                     megapixels=round(width * height / 1e6), limit=f"{max_pixels / 1e6:.3g}",
                 )  # fmt: skip
             image.load()
-            return np.array(_to_rgb(_upright(image)))
+            yield image
     except FileNotFoundError:
         raise UserError("{name} does not exist. Check the path.", name=name or source) from None
     except IsADirectoryError:
@@ -87,7 +106,8 @@ def _not_a_picture(source: str | Path | BinaryIO, shown: str) -> UserError:
     return UserError("{name} is not a picture that can be read. Use JPEG, PNG, WebP, GIF, BMP or TIFF.", name=shown)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF block says."""
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # a broken EXIF block raises nearly anything, and is no reason to refuse a photo

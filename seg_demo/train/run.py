@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,11 +12,18 @@ from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import Event
 
 
-def record(events: Iterable[Event], config: TrainConfig, run: Path) -> Iterator[Event]:
-    """Pass `events` on, and keep them: `run`/config.json and one JSON line per event in `run`/events.jsonl."""
+def record(
+    events: Iterable[Event], config: TrainConfig, run: Path, about: Mapping[str, object] | None = None
+) -> Iterator[Event]:
+    """Pass `events` on, and keep them: `run`/config.json and one JSON line per event in `run`/events.jsonl.
+
+    about: what else is known of the run, such as the fingerprint of its data; kept in config.json under "about".
+    """
     try:
         run.mkdir(parents=True, exist_ok=True)
-        (run / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", "utf-8")
+        (run / "config.json").write_text(
+            json.dumps({**asdict(config), "about": dict(about or {})}, indent=2) + "\n", "utf-8"
+        )
     except OSError as error:
         raise UserError(
             "The run cannot be written to {folder} ({reason}). Choose another folder.",

@@ -1,0 +1,203 @@
+"""Repairs: a checked folder -> a new one, in this project's layout, in which the mistakes are mended."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from seg_demo.classes import IGNORE_INDEX
+from seg_demo.data.check.checking import Checked
+from seg_demo.data.check.finding import KINDS, LEFT_OUT, Finding
+from seg_demo.data.check.pictures import is_turned
+from seg_demo.data.check.values import smeared_ids
+from seg_demo.data.folder import LabelledFolder, open_folder
+from seg_demo.data.images import TURNS
+from seg_demo.data.listing import Pair
+from seg_demo.data.masks import Decoding, LabelFile, read_label_file, unpack_color
+from seg_demo.data.survey import ImageFacts, LabelFacts, Look, Progress
+from seg_demo.data.writer import DataSetWriter
+from seg_demo.errors import UserError
+from seg_demo.registry import look_up
+
+_LEAVING_OUT = tuple(kind for kind, known in KINDS.items() if known.repair in (LEFT_OUT, "the label maps are left out"))
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What was written. mended: how many files each kind of repair touched. left_out: files that were not taken."""
+
+    out: Path
+    written: int
+    mended: Mapping[str, int]
+    left_out: tuple[str, ...]
+
+
+def repairs_of(findings: Iterable[Finding]) -> dict[str, str]:
+    """The repairs that can be chosen: kind of finding -> what is done."""
+    return {found.kind: found.repair for found in findings if found.repair}
+
+
+def repair(
+    checked: Checked, out: Path, chosen: Collection[str] | None = None, progress: Progress | None = None
+) -> Repaired:
+    """Write the data set to `out` with the repairs in `chosen`, kinds of findings; None for all that are possible.
+
+    The original stays as it is. Splits and classes are written down. A picture that cannot be used without a repair
+    that was not chosen is left out. Raises `UserError` for a kind without a repair here, or where `out` is in use or
+    nothing would be left.
+    """
+    possible = repairs_of(checked.report.findings)
+    for kind in chosen or ():
+        look_up("repair for this data set", possible, kind)
+    wanted = set(possible if chosen is None else chosen)
+    plan = _Plan(checked, wanted)
+    kept = [look for look in plan.looks if look.pair.image and look.pair.label and plan.keeps(look)]
+    mended: dict[str, int] = defaultdict(int)
+    left_out = [name for look in plan.looks if look not in kept for name in plan.names(look)[:1]]
+    with DataSetWriter(out, checked.report.classes) as writer:
+        for done, look in enumerate(kept, 1):
+            pair = look.pair
+            assert pair.image and pair.label
+            label_map, touched = plan.mended(look)
+            if label_map is None:
+                left_out += plan.names(look)[:1]
+            else:
+                writer.add(pair.split, pair.name, pair.image, label_map)
+            for kind in touched:
+                mended[kind] += 1
+            if progress:
+                progress(done, len(kept))
+        if not writer.count:
+            raise UserError(
+                "No picture of {folder} would be left after the repair. Mend its files first; the check names them.",
+                folder=checked.report.folder,
+            )
+    return Repaired(out, writer.count, dict(mended), tuple(left_out))
+
+
+class _Plan:
+    """What happens to which picture."""
+
+    def __init__(self, checked: Checked, wanted: set[str]) -> None:
+        self.wanted = wanted
+        self.folder = checked.folder
+        self.by_kind: dict[str, set[str]] = defaultdict(set)
+        for found in checked.report.findings:
+            if found.kind in wanted and found.repair:
+                # Of two pictures that are alike, the first that is named goes.
+                self.by_kind[found.kind] |= set(
+                    found.files[:1] if found.kind in ("leak", "same-picture") else found.files
+                )
+        # What is wrong and not mended must not get into the copy.
+        self.spoiled = {
+            name for found in checked.report.findings if found.severity == "error" and found.kind not in self.by_kind
+            for name in found.files
+        }  # fmt: skip
+        self.looks: tuple[Look, ...] = self.folder.looks
+        if "swapped" in self.by_kind:
+            self.folder = _swapped(self.folder)
+            self.looks = self.folder.looks
+
+    def names(self, look: Look) -> list[str]:
+        return [self.folder.listing.shown(path) for path in (look.pair.image, look.pair.label) if path]
+
+    def keeps(self, look: Look) -> bool:
+        going = self.spoiled | {
+            name for kind in (*_LEAVING_OUT, "leak", "same-picture") for name in self.by_kind.get(kind, ())
+        }
+        return (
+            isinstance(look.image, ImageFacts)
+            and isinstance(look.label, LabelFacts)
+            and not going & set(self.names(look))
+        )
+
+    def mended(self, look: Look) -> tuple[np.ndarray | None, list[str]]:
+        """The label map (H, W) of a picture and the repairs it took; None where it still cannot be used."""
+        image, label, path = look.image, look.label, look.pair.label
+        assert isinstance(image, ImageFacts) and isinstance(label, LabelFacts) and path
+        name = self.folder.listing.shown(path)
+        mine = {kind for kind, names in self.by_kind.items() if name in names}
+        file, decoding = read_label_file(path, name=name), self.folder.reading.decoding
+        touched = mine & {"lossy-label", "ids-from-one", "stray-values", "smeared-values", "unknown-values"}
+        if "ids-from-one" in mine:
+            shifted = {value + 1: class_id for value, class_id in decoding.numbers.items() if class_id != IGNORE_INDEX}
+            decoding = replace(decoding, numbers=shifted | {IGNORE_INDEX: IGNORE_INDEX})
+        ids, unknown = decoding.look_up(file)
+        if "lossy-label" in mine:
+            ids, unknown = nearest_ids(file, decoding), np.zeros(ids.shape, bool)
+        values = decoding.values(file)
+        strays = self.folder.reading.strays.get(decoding.domain(file.kind), frozenset())
+        if "stray-values" in mine:
+            holes = unknown & np.isin(values, np.fromiter(strays, np.int64))
+            ids, unknown = filled(ids, holes), unknown & ~holes
+        if "smeared-values" in mine:
+            ids = filled(ids, np.isin(ids, smeared_ids(self.folder, label)))
+        if "unknown-values" in mine:
+            unknown = np.zeros(ids.shape, bool)  # they are the ignore index already
+        if "rotated" in self.by_kind and is_turned(look, image, label):
+            ids, unknown = (turned(each, image.orientation) for each in (ids, unknown))
+            touched.add("rotated")
+        if ids.shape != image.size and name in self.by_kind.get("size-scaled", set()) | self.by_kind.get(
+            "rotated", set()
+        ):
+            ids, unknown = (resized(each, image.size) for each in (ids, unknown))
+            touched.add("size-scaled")
+        usable = not unknown.any() and ids.shape == image.size
+        return (ids, sorted(touched)) if usable else (None, [])
+
+
+def _swapped(folder: LabelledFolder) -> LabelledFolder:
+    """The same folder with images and label files in each other's place, looked at again."""
+    pairs = tuple(Pair(pair.name, pair.label, pair.image, pair.split) for pair in (look.pair for look in folder.looks))
+    return open_folder(folder.listing.root, listing=replace(folder.listing, pairs=pairs), labels_only=False)
+
+
+def nearest_ids(file: LabelFile, decoding: Decoding) -> np.ndarray:
+    """(H, W) uint8: the id of the known value nearest to each pixel's, for what a lossy format has changed."""
+    domain = decoding.domain(file.kind)
+    pixels, table = decoding.values(file), decoding.table(domain)
+    values, places = np.unique(pixels, return_inverse=True)
+    # Ignored values are left aside: a white object must not become ignored by being nearly white.
+    known = [value for value, class_id in table.items() if class_id != IGNORE_INDEX]
+    if domain == "number":
+        distances = np.abs(values[:, None].astype(np.int64) - np.array(known)[None])
+        nearest = distances.argmin(1)
+    else:
+        ends = np.array([unpack_color(value) for value in known], np.float32)  # (M, 3)
+        nearest = np.empty(len(values), np.int64)
+        for start in range(0, len(values), 4096):
+            points = np.array([unpack_color(int(value)) for value in values[start : start + 4096]], np.float32)
+            nearest[start : start + 4096] = np.linalg.norm(points[:, None] - ends[None], axis=-1).argmin(1)
+    ids = np.array([table[value] for value in known], np.uint8)
+    return ids[nearest][places.reshape(pixels.shape)]
+
+
+def filled(ids: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 with the pixels of `holes`, (H, W) bool, filled from their borders inwards; 255 if all are holes."""
+    ids, holes = ids.copy(), holes.copy()
+    if holes.all():
+        return np.full_like(ids, IGNORE_INDEX)
+    first, last = np.s_[1:], np.s_[:-1]
+    rows, columns = (np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :-1], np.s_[:, 1:])
+    while holes.any():
+        known, before = ~holes, ids.copy()
+        for to, source in ((first, last), (last, first), rows, columns):
+            reached = holes[to] & known[source]
+            ids[to][reached] = before[source][reached]
+            holes[to][reached] = False
+    return ids
+
+
+def turned(array: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W) as stored -> upright, by an EXIF orientation of 2 to 8."""
+    return np.asarray(Image.fromarray(array).transpose(TURNS[orientation]))
+
+
+def resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) -> `size`, height and width, by nearest."""
+    return np.asarray(Image.fromarray(array).resize((size[1], size[0]), Image.Resampling.NEAREST))

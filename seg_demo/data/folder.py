@@ -1,0 +1,144 @@
+"""A folder of labelled pictures, opened: found, read and split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from seg_demo.classes import IGNORE_INDEX, ClassMap
+from seg_demo.data.class_file import NamedClasses, read_class_file
+from seg_demo.data.dataset import DataSet, Sample
+from seg_demo.data.decoding import Reading, find_reading
+from seg_demo.data.images import read_image
+from seg_demo.data.listing import SPLITS, Listing, Pair
+from seg_demo.data.masks import Decoding, read_label_file
+from seg_demo.data.registry import find_listing
+from seg_demo.data.splits import assign_splits
+from seg_demo.data.survey import LabelFacts, Look, Progress, decoded_values, survey
+from seg_demo.errors import UserError
+from seg_demo.registry import look_up
+
+
+@dataclass(frozen=True)
+class LabelledFolder:
+    """What was found in a folder and what its label files mean. looks: one per pair, each with a split."""
+
+    listing: Listing
+    reading: Reading
+    looks: tuple[Look, ...]
+    reasons: tuple[str, ...]
+    classes_named: bool
+
+    @property
+    def classes(self) -> ClassMap:
+        return self.reading.classes
+
+    def split(self, name: str) -> FolderDataSet:
+        """The pairs of "train", "val", "test" or "trainval" (the first two); incomplete ones are left out."""
+        wanted = {**{split: (split,) for split in SPLITS}, "trainval": ("train", "val")}
+        splits = look_up("split", wanted, name)
+        pairs = [look.pair for look in self.looks if look.pair.split in splits and look.pair.image and look.pair.label]
+        if not pairs:
+            counts = Counter(look.pair.split for look in self.looks)
+            there = ", ".join(f"{split} {count}" for split, count in counts.items())
+            raise UserError(
+                '{folder} has no labelled pictures in the split "{split}" (there are: {there}). Choose another split.',
+                folder=self.listing.root, split=name, there=there or "none",
+            )  # fmt: skip
+        return FolderDataSet(self.listing, pairs, self.reading.decoding, self.classes)
+
+
+class FolderDataSet(DataSet):
+    """Pairs of image and label file, read when they are asked for.
+
+    Raises `UserError` for a file that cannot be read, a label file of another size, or a value that stands for no
+    class; the data check names all of these at once.
+    """
+
+    def __init__(self, listing: Listing, pairs: Sequence[Pair], decoding: Decoding, classes: ClassMap) -> None:
+        self.listing, self.pairs, self.decoding, self.classes = listing, tuple(pairs), decoding, classes
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # no slices
+        pair = self.pairs[index]
+        assert pair.image and pair.label
+        image = read_image(pair.image, name=self.listing.shown(pair.image))
+        shown = self.listing.shown(pair.label)
+        label_map = self.decoding.decode(read_label_file(pair.label, name=shown), shown)
+        if label_map.shape != image.shape[:2]:
+            raise UserError(
+                "{label} is {label_size} pixels but its image is {image_size}. Run `data check` on the folder, "
+                "which says whether that can be repaired.",
+                label=shown, label_size=_size(label_map), image_size=_size(image),
+            )  # fmt: skip
+        return Sample(pair.name, image, label_map)
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{array.shape[1]} x {array.shape[0]}"
+
+
+def open_folder(
+    root: Path | str,
+    *,
+    layout: str = "auto",
+    class_file: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    labels_only: bool = True,
+    listing: Listing | None = None,
+) -> LabelledFolder:
+    """Find the pictures and label files under `root`, what their values mean, and which belong to which split.
+
+    layout: a name in `LAYOUTS`, or "auto". class_file: names (and colours) of the classes, instead of what the folder
+    says of them. seed: of the split, where the folder has none. labels_only: leave the images unread. listing: what
+    was found before.
+    Raises `UserError` where nothing is recognised or no label file can be read.
+    """
+    listing = listing or find_listing(Path(root), layout)
+    named: NamedClasses | None = read_class_file(class_file) if class_file else None
+    if named:
+        listing = replace(
+            listing, classes=named.classes, colors_fixed=named.colors_given,
+            numbers=listing.numbers if listing.classes and len(named.classes) == len(listing.classes) else None,
+            colors=None,
+            reasons=(*listing.reasons, f"The classes are those of {class_file}."),
+        )  # fmt: skip
+    looks = survey(listing, progress, labels_only=labels_only)
+    files = [look.label for look in looks if isinstance(look.label, LabelFacts)]
+    reading = find_reading(
+        files, listing.classes, colors_given=listing.colors_fixed, numbers=listing.numbers, colors=listing.colors
+    )
+    looks, why = _split(looks, reading.decoding, seed)
+    classes_named = listing.classes is not None or not reading.classes.names[-1].startswith("class ")
+    return LabelledFolder(listing, reading, tuple(looks), (*listing.reasons, *reading.reasons, *why), classes_named)
+
+
+def _split(looks: list[Look], decoding: Decoding, seed: int) -> tuple[list[Look], list[str]]:
+    """Every look with a split, and a sentence where they were made up here."""
+    splits = {look.pair.split for look in looks}
+    complete = [look.pair for look in looks if look.pair.image and look.pair.label]
+    needs_val = "val" not in splits and sum(pair.split == "train" for pair in complete) > 1
+    if None not in splits and not needs_val:
+        return looks, []
+    present = {
+        look.pair.name: frozenset(
+            class_id for _, _, class_id in decoded_values(look.label, decoding) if class_id not in (None, IGNORE_INDEX)
+        )
+        for look in looks if isinstance(look.label, LabelFacts)
+    }  # fmt: skip
+    assigned = {(pair.name, pair.image): pair.split for pair in assign_splits(complete, present, seed=seed)}
+    done = []
+    for look in looks:
+        split = assigned.get((look.pair.name, look.pair.image), look.pair.split) or "train"
+        done.append(replace(look, pair=replace(look.pair, split=split)))
+    counts = Counter(look.pair.split for look in done if look.pair.image and look.pair.label)
+    shown = ", ".join(f"{counts[split]} for {split}" for split in SPLITS if counts[split])
+    what = "The pictures are not split: they" if None in splits else "There is no validation split: the pictures"
+    return done, [f"{what} were split by classes, at random with seed {seed}: {shown}."]

@@ -1,0 +1,54 @@
+"""What a user brings, whatever it is: a folder, an archive, label maps or polygons -> a folder with label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg_demo.data.archive import is_archive, unpack
+from seg_demo.data.polygons import convert, detect
+from seg_demo.data.registry import find_listing
+from seg_demo.data.survey import Progress
+from seg_demo.errors import UserError
+
+
+@dataclass(frozen=True)
+class Brought:
+    """The folder with label maps, and sentences about how it came to be."""
+
+    folder: Path
+    reasons: tuple[str, ...]
+
+
+def bring_in(
+    source: Path,
+    workspace: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    order: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Brought:
+    """Make `source` a folder that can be checked; what has to be written goes into folders in `workspace`.
+
+    Archives are unpacked into `workspace`/unpacked. Polygons become label maps in `workspace`/converted, with
+    `classes` and the painting `order` as `convert` takes them. A folder with label maps stays where it is.
+    Raises `UserError` as `unpack`, `detect` and `convert` do, or where nothing is recognised.
+    """
+    reasons: list[str] = []
+    folder = source
+    if source.is_file() and is_archive(source):
+        unpacked = unpack(source, workspace / "unpacked", progress=progress)
+        folder = unpacked.folder
+        reasons.append(f"{source.name} was unpacked: {unpacked.files} files.")
+    try:
+        find_listing(folder)
+        return Brought(folder, tuple(reasons))
+    except UserError as no_label_maps:
+        try:
+            detect(folder)
+        except UserError:
+            raise no_label_maps from None
+    converted = convert(folder, workspace / "converted", classes=classes, order=order, progress=progress)
+    reasons += [converted.why, f"{converted.pictures} label maps were painted from polygons."]
+    return Brought(workspace / "converted", tuple(reasons))

@@ -1,0 +1,102 @@
+"""The data-set layouts by name, how the one of a folder is recognised, and data sets that need no folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg_demo.data.dataset import DataSet
+from seg_demo.data.layouts import ade20k, camvid, cityscapes, folders, newts, sbd, voc
+from seg_demo.data.listing import SPLITS, Listing, Tree, is_picture
+from seg_demo.errors import UserError
+from seg_demo.registry import look_up
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way of laying out images and label files in a folder.
+
+    title: for people. shape: what the folder looks like. find: the listing of a tree that has this layout, else None.
+    """
+
+    title: str
+    shape: str
+    find: Callable[[Tree], Listing | None]
+
+
+# The particular ones first: the last takes nearly everything.
+LAYOUTS: dict[str, Layout] = {
+    "newts": Layout("newts of the Deep Learning Mugen Knock", newts.SHAPE, newts.find),
+    "voc": Layout("PASCAL VOC 2012", voc.SHAPE, voc.find),
+    "sbd": Layout("Semantic Boundaries Dataset", sbd.SHAPE, sbd.find),
+    "cityscapes": Layout("Cityscapes", cityscapes.SHAPE, cityscapes.find),
+    "camvid": Layout("CamVid (SegNet)", camvid.SHAPE, camvid.find),
+    "ade20k": Layout("ADE20K scene parsing", ade20k.SHAPE, ade20k.find),
+    "folders": Layout("images and label maps in folders", folders.SHAPE, folders.find),
+}
+
+
+def find_listing(root: Path, layout: str = "auto") -> Listing:
+    """What the folder `root` holds, by the first layout that recognises it, or by the one that is named.
+
+    Where all pictures lie in one folder inside `root`, as archives have it, that folder is tried as well. Raises
+    `UserError` where nothing is recognised, telling what was looked for.
+    """
+    chosen = LAYOUTS if layout == "auto" else {layout: look_up("data-set layout", LAYOUTS, layout)}
+    trees = [Tree(root)]
+    while inner := _only_folder(trees[-1]):
+        trees.append(Tree(inner))
+    for entry in chosen.values():
+        for tree in trees:
+            if listing := entry.find(tree):
+                return listing
+    shapes = "; ".join(entry.shape for entry in chosen.values())
+    raise UserError(
+        "{folder} holds no pictures with label maps in a layout that is known ({shapes}). Sort the files like one of "
+        "these; polygons become label maps with `data convert`.",
+        folder=root, shapes=shapes,
+    )  # fmt: skip
+
+
+def _only_folder(tree: Tree) -> Path | None:
+    """The folder directly in a tree that holds all of its pictures."""
+    inner = {path.parts[0] if len(path.parts) > 1 else None for path in tree.files if is_picture(path)}
+    only = inner.pop() if len(inner) == 1 else None
+    return tree.path(only) if only else None
+
+
+def _drawn(rest: str, split: str) -> DataSet:
+    from seg_demo.data.procedural import ProceduralNewts
+
+    if not (rest.isascii() and rest.isdigit() and 1 <= int(rest[:9]) <= MAX_DRAWN):
+        raise UserError(
+            'A drawn data set is named "procedural:COUNT" with 1 to {limit} pictures, not "procedural:{rest}". '
+            "Give a number.",
+            limit=MAX_DRAWN, rest=rest,
+        )  # fmt: skip
+    return ProceduralNewts(int(rest), seed=look_up("split", {name: seed for seed, name in enumerate(SPLITS)}, split))
+
+
+def _from_hub(rest: str, split: str) -> DataSet:
+    from seg_demo.data.hub import open_hub
+
+    return open_hub(rest, split)
+
+
+MAX_DRAWN = 100_000
+
+SOURCES: dict[str, Callable[[str, str], DataSet]] = {"procedural": _drawn, "hub": _from_hub}
+"""Data sets that are no folders, by what stands before the colon: what opens (what stands behind it, split)."""
+
+
+def named_data_set(source: str, split: str = "train") -> DataSet | None:
+    """A data set that is no folder: "procedural:200" or "hub:OWNER/NAME"; None for what is the name of a folder.
+
+    The splits of drawn pictures are drawn with different seeds. Raises `UserError` where the source has no such split.
+
+    >>> len(named_data_set("procedural:3"))
+    3
+    """
+    kind, colon, rest = source.partition(":")
+    return SOURCES[kind](rest, split) if colon and kind in SOURCES else None
