@@ -460,7 +460,7 @@ def _(good: Good) -> None:
 @fault("Masks that are inverted", "mostly-object", mended="by hand", may_train=True)
 def _(good: Good) -> None:
     good.binary()
-    for name, ids in good.truth.items():
+    for ids in good.truth.values():
         ids[:] = 1 - ids
         ids[40:45, 40:45] = 0
     good.rewrite_all(lambda ids: ids)

@@ -147,6 +147,10 @@ def test_two_classes_take_every_class_but_the_first_as_one(root: Path) -> None:
             NamedClasses(CLASSES, True),
         ),
         ("labels.txt", "__ignore__\nbackground\ncat", NamedClasses(ClassMap.of("background", "cat"), False)),
+        ("class_dict.csv", "name,r,g,b\nbackground,0,0,0\ncat,200,0,0\ndog,0,0,200\n", NamedClasses(CLASSES, True)),
+        ("classes.txt", "0: background\n1: cat\n", NamedClasses(ClassMap.of("background", "cat"), False)),
+        ("classes.txt", "0 background 0 0 0\n1 cat 200 0 0\n2 dog 0 0 200", NamedClasses(CLASSES, True)),
+        ("classes.txt", "2 pence\n1 penny\n", NamedClasses(ClassMap.of("2 pence", "1 penny"), False)),
         ("a.json", '["背景", "猫"]', NamedClasses(ClassMap.of("背景", "猫"), False)),
         ("a.json", '{"1": "cat", "0": "background"}', NamedClasses(ClassMap.of("background", "cat"), False)),
         (
@@ -162,7 +166,7 @@ def test_class_files(name: str, text: str, wanted: NamedClasses, tmp_path: Path)
 
 
 def test_a_class_file_comes_back(tmp_path: Path) -> None:
-    classes = ClassMap.of("background", "traffic light", "猫 7", "a 1 2 3 b")
+    classes = ClassMap.of("background", "traffic light", "猫 7", "a 1 2 3 b", "#1", "a\u2028b")
     write_class_file(tmp_path / "classes.txt", classes)
     assert read_class_file(tmp_path / "classes.txt") == NamedClasses(classes, True)
 

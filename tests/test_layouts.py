@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from seg_demo.data.decoding import find_reading
 from seg_demo.data.layouts import camvid, cityscapes, newts
-from seg_demo.data.listing import Listing, Pair, Tree, matched
+from seg_demo.data.listing import Listing, Pair, Tree, is_picture, matched
 from seg_demo.data.masks import read_label_file
 from seg_demo.data.registry import LAYOUTS, find_listing, named_data_set
 from seg_demo.data.survey import LabelFacts, survey
 from seg_demo.errors import UserError
-from seg_demo.palettes import VOC
+from seg_demo.palettes import CITYSCAPES, VOC
 
 HEIGHT, WIDTH = 24, 32
 PALETTE = VOC.palette().ravel().tolist()
@@ -59,8 +62,9 @@ def build_newts(root: Path) -> Planted:
         name = ("akahara", "madara")[species - 1]
         file = f"{name}/{name}_{number:04}"
         places = plant(root, f"{folder}/images/{file}.jpg", f"{folder}/seg_images/{file}.png", (0, species), PALETTE)
-        if number == 2:  # some are RGB
-            rgb = np.array([(0, 0, 0), [(127, 0, 0), (0, 127, 0)][species - 1]], np.uint8)[places]
+        if number in (2, 3):  # some are RGB, of either level
+            level = 125 + number
+            rgb = np.array([(0, 0, 0), [(level, 0, 0), (0, level, 0)][species - 1]], np.uint8)[places]
             write(root / f"{folder}/seg_images/{file}.png", rgb)
         planted["val" if folder == "train" and number == 4 else folder, Path(file).name] = places * species
     return planted
@@ -137,7 +141,7 @@ def decoded(listing: Listing) -> Planted:
     """The label maps of a listing."""
     files = [look.label for look in survey(listing, labels_only=True) if isinstance(look.label, LabelFacts)]
     decoding = find_reading(
-        files, listing.classes, colors_given=listing.colors_fixed, numbers=listing.numbers
+        files, listing.classes, colors_given=listing.colors_fixed, numbers=listing.numbers, colors=listing.colors
     ).decoding  # fmt: skip
     return {
         (pair.split, pair.name): decoding.decode(read_label_file(pair.label), pair.name)
@@ -211,6 +215,8 @@ HABITS: list[tuple[str, str]] = [
         "val:cat test:a",
     ),
     ("images/train/cat.jpg + masks/cat.png; images/val/dog.jpg + masks/dog.png", "train:cat val:dog"),
+    ("images/cat.jpg + masks/train/cat.png; images/dog.jpg + masks/val/dog.png", "train:cat val:dog"),
+    ("Segmentation/train/cat.jpg + Segmentation/trainannot/cat.png", "train:cat"),
     ("images/newt/cat.jpg + masks/newt/cat.png; images/frog/cat.jpg + masks/frog/cat.png", "-:newt_cat -:frog_cat"),
     ("images/face_mask/cat.jpg + masks/face_mask/cat.png", "-:cat"),
     ("images/train/cat.jpg + masks/train/cat.png; images/bus/a.jpg + masks/bus/a.png", "-:cat -:a"),
@@ -301,9 +307,10 @@ def test_reasons_tell_what_is_missing(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_class_file_names_the_classes(tmp_path: Path) -> None:
-    touched(tmp_path, "images/a.jpg", "masks/a.png")
-    lines(tmp_path / "labelmap.txt", ["background:0,0,0::", "newt:127,0,0::"])
+@pytest.mark.parametrize("wrapped", ["", "set", "set/inner"])
+def test_a_class_file_names_the_classes(wrapped: str, tmp_path: Path) -> None:
+    touched(tmp_path / wrapped, "images/a.jpg", "masks/a.png")
+    lines(tmp_path / wrapped / "labelmap.txt", ["background:0,0,0::", "newt:127,0,0::"])
     listing = find_listing(tmp_path)
     assert listing.classes
     assert listing.classes.names == ("background", "newt")
@@ -330,6 +337,15 @@ def test_newts_keep_their_split_and_both_levels(tmp_path: Path) -> None:
     assert listing.colors == newts.COLORS
     assert listing.colors is not None
     assert [listing.colors[color] for color in (0, 0x7F0000, 0x800000, 0x007F00, 0x008000)] == [0, 1, 1, 2, 2]
+
+
+def test_newts_in_palettes_of_any_order(tmp_path: Path) -> None:
+    planted = build_newts(tmp_path)
+    for label in sorted(tmp_path.rglob("*_0001.png")):  # index 0 is the newt, index 1 the background
+        ids = np.asarray(Image.open(label))
+        write(label, (ids == 0).astype(np.uint8), [128 * (ids.max() == 1), 128 * (ids.max() == 2), 0, 0, 0, 0])
+    for key, found in decoded(find_listing(tmp_path)).items():
+        assert np.array_equal(found, planted[key]), key
 
 
 def test_voc_beside_its_archive_and_with_unlabelled_test(tmp_path: Path) -> None:
@@ -388,6 +404,19 @@ def test_a_damaged_mat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(__import__("sys").modules, "scipy.io", None)
     with pytest.raises(UserError, match=r"^a.mat is a MATLAB file, for which SciPy is missing. Run: pip install scipy"):
         read_label_file(tmp_path / "a.mat")
+
+
+def test_cityscapes_label_ids() -> None:
+    """As cityscapesscripts/helpers/labels.py lists them."""
+    published = (
+        "7 road, 8 sidewalk, 11 building, 12 wall, 13 fence, 17 pole, 19 traffic light, 20 traffic sign, "
+        "21 vegetation, 22 terrain, 23 sky, 24 person, 25 rider, 26 car, 27 truck, 28 bus, 31 train, "
+        "32 motorcycle, 33 bicycle"
+    )
+    names = {
+        label_id: CITYSCAPES.names[class_id] for label_id, class_id in cityscapes.LABEL_IDS.items() if class_id < 19
+    }
+    assert ", ".join(f"{label_id} {name}" for label_id, name in sorted(names.items())) == published
 
 
 def test_cityscapes_prefers_train_ids_where_all_pictures_have_them(tmp_path: Path) -> None:
@@ -454,3 +483,33 @@ def test_real_data(folder: str, layout: str, counts: dict[str, int], real_data: 
     assert listing.layout == layout
     assert Counter(pair.split for pair in listing.pairs) == counts
     assert all(pair.image and pair.label for pair in listing.pairs)
+
+
+FOLDERS = (
+    "images masks train val trainannot test labels Images newt img_train cats cats_mask gt rgb_masks 2017 . .".split()
+)
+FILES = "cat cat_mask Cat mask_1 image_1 cat.png.mask 12 12mask mask cat_image cat_image_mask".split()
+paths = st.tuples(
+    st.lists(st.sampled_from(FOLDERS), max_size=3),
+    st.sampled_from(FILES),
+    st.sampled_from([".jpg", ".png", ".JPG", ".txt"]),
+).map(lambda parts: "/".join([*parts[0], parts[1] + parts[2]]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(names=st.sets(paths, min_size=1, max_size=14))
+def test_every_picture_has_one_place(names: set[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = touched(Path(folder), *sorted(names))
+        try:
+            listing = find_listing(root)
+        except UserError:
+            return
+        tree = Tree(listing.root)
+        sides = [path for pair in listing.pairs for path in (pair.image, pair.label) if path]
+        there = [tree.path(path) for path in tree.files if is_picture(path)]
+        assert sorted([*sides, *listing.passed_over]) == sorted(there)
+        assert all(pair.image or pair.label for pair in listing.pairs)
+        keys = Counter((pair.split, pair.name.casefold()) for pair in listing.pairs)
+        assert set(keys.values()) == {1}
+        assert listing == find_listing(root)

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from seg_demo.classes import ClassMap
+from seg_demo.data.masks import palette_image
 from seg_demo.errors import UserError
 from seg_demo.infer.outputs import SUFFIXES, describe, unique_stems, write_outputs
 from seg_demo.infer.segmentation import Segmentation
 from seg_demo.palettes import CLASS_MAPS, NEWTS_BINARY
 from seg_demo.viz.overlay import borders, overlay
-from seg_demo.data.masks import palette_image
 
 THREE = ClassMap(("background", '猫 "cat"', "dog"), ((0, 0, 0), (200, 10, 20), (1, 2, 3)))
 

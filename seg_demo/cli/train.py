@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING
 from seg_demo.cli.values import whole
 
 if TYPE_CHECKING:
+    from seg_demo.data.dataset import DataSet
     from seg_demo.train.config import TrainConfig
 
 
 # What the model card says of data sets that are public; of others it has the name of their folder.
-SOURCES = {"newts": "newts (yoyoyo-yo/DeepLearningMugenKnock, MIT)"}
+PUBLIC = {"newts": "newts (yoyoyo-yo/DeepLearningMugenKnock, MIT)"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, metavar="NAME", help="the recipe, such as newts-binary")
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="a folder of labelled pictures; without it, drawn pictures only"
+        "--data",
+        metavar="DIR",
+        help="a folder of labelled pictures, procedural:COUNT, or hub:OWNER/NAME; without it, drawn pictures only",
     )
-    parser.add_argument("--split", default="train", help="photos to learn from: train, or trainval for all 16")
+    parser.add_argument("--split", default="train", help="pictures to learn from: train (default), or trainval for both")
     parser.add_argument(
         "--steps", type=whole(1, 10**9), metavar="N", help="optimisation steps, instead of the preset's"
     )
@@ -37,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
     from seg_demo.data.dataset import fingerprint, in_classes
-    from seg_demo.data.folder import open_folder
+    from seg_demo.data.folder import open_data_set
     from seg_demo.data.procedural import ProceduralNewts
     from seg_demo.registry import look_up
     from seg_demo.train.events import RunFailed
@@ -52,12 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
     species = config.task == "multiclass"
     source, real, validation = "", [], []
     if arguments.data:
-        folder = open_folder(arguments.data)
+        samples = open_data_set(arguments.data, arguments.split)
         wanted = f'The preset "{arguments.preset}"'
-        source = SOURCES.get(folder.listing.layout, folder.listing.root.name)
-        real = list(in_classes(folder.split(arguments.split), config.classes, config.task, wanted))
+        source = _source(samples, arguments.data)
+        real = list(in_classes(samples, config.classes, config.task, wanted))
         if arguments.split == "train":
-            validation = list(in_classes(folder.split("val"), config.classes, config.task, wanted))
+            validation = list(in_classes(open_data_set(arguments.data, "val"), config.classes, config.task, wanted))
     else:
         config = replace(config, drawn_share=1.0)
     print(f"Drawing {config.drawn_pictures} pictures ...", file=sys.stderr)
@@ -88,6 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
         save_checkpoint(arguments.out, finished.model, finished.config)
         print(f"Saved {arguments.out}")
     return 0
+
+
+def _source(samples: DataSet, given: str) -> str:
+    from seg_demo.data.folder import FolderDataSet
+
+    if isinstance(samples, FolderDataSet):
+        return PUBLIC.get(samples.listing.layout, samples.listing.root.resolve().name)
+    return given
 
 
 def _revision() -> str:

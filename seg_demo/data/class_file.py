@@ -11,11 +11,15 @@ from seg_demo.classes import ClassMap, Color, distinct_colors
 from seg_demo.errors import UserError
 
 # What tools call such a file, in the order in which they are looked for.
-NAMES = ("classes.txt", "classes.json", "labelmap.txt", "labels.txt", "class_names.txt", "classes.names")
+NAMES = (
+    "classes.txt", "classes.json", "labelmap.txt", "class_dict.csv", "labels.txt", "class_names.txt", "classes.names",
+)  # fmt: skip
 MAX_BYTES = 1 << 20
 
 _HEX = re.compile(r"(?P<name>.+?)\s+#(?P<hex>[0-9a-fA-F]{6})")
 _NUMBERS = re.compile(r"(?P<name>.+?)[\s,:]+(?P<r>\d{1,3})[\s,]+(?P<g>\d{1,3})[\s,]+(?P<b>\d{1,3})(?::.*)?")
+_COUNTED = re.compile(r"(?P<id>\d{1,3})(?:\s*:\s*|\s+)(?P<rest>\D.*)")
+_HEAD = re.compile(r"\w+\s*,\s*r\w*\s*,\s*g\w*\s*,\s*b\w*", re.IGNORECASE)
 
 
 class NamedClasses(NamedTuple):
@@ -27,14 +31,16 @@ class NamedClasses(NamedTuple):
 
 def find_class_file(folder: Path) -> Path | None:
     """The file that names the classes of a data set, where its folder has one."""
-    return next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    there = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_file()}
+    return next((there[name] for name in NAMES if name in there), None)
 
 
 def read_class_file(path: Path) -> NamedClasses:
     """Read classes in id order from 0.
 
     Text: one class a line, "name", "name #7f0000", "name 127 0 0" or CVAT's "name:127,0,0:parts:actions"; lines that
-    begin with # and empty ones are passed over; LabelMe's "__ignore__" is no class. JSON: a list of names, or
+    begin with # and empty ones are passed over, and so is the head of a table ("name,r,g,b"); numbers from 0 on before
+    the names count along; LabelMe's "__ignore__" is no class. JSON: a list of names, or
     {"0": "name", ...}, or an object with "id2label" and perhaps "palette", such as a checkpoint's config.json.
     Raises `UserError` naming file and line.
     """
@@ -60,9 +66,13 @@ def read_class_file(path: Path) -> NamedClasses:
 def _from_lines(text: str, path: Path) -> tuple[list[str], list[Color]]:
     names: list[str] = []
     colors: list[Color] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line.startswith("#") or line == "__ignore__":
+    lines = [line.strip() for line in text.split("\n")]
+    counted = [match for line in lines if (match := _COUNTED.fullmatch(line))]
+    if len(counted) == sum(map(bool, lines)) and [int(match["id"]) for match in counted] == [*range(len(counted))]:
+        lines = [match["rest"] for match in counted]
+    for number, line in enumerate(lines, 1):
+        is_remark = line.startswith("#") and not _HEX.fullmatch(line)
+        if not line or is_remark or line == "__ignore__" or _HEAD.fullmatch(line):
             continue
         color: Color | None = None
         if match := _HEX.fullmatch(line):
@@ -106,5 +116,6 @@ def _from_json(text: str, path: Path) -> tuple[list[str], list[Color]]:
 
 def write_class_file(path: Path, classes: ClassMap) -> None:
     """Write one line a class, "name #rrggbb", which `read_class_file` gives back."""
-    lines = [f"{name} #{bytes(color).hex()}" for name, color in zip(classes.names, classes.colors, strict=True)]
+    names = [" ".join(name.split("\n")) for name in classes.names]
+    lines = [f"{name} #{bytes(color).hex()}" for name, color in zip(names, classes.colors, strict=True)]
     path.write_text("\n".join(lines) + "\n", "utf-8")

@@ -46,8 +46,9 @@ def find_reading(
     """Decide what the values of `files` stand for.
 
     classes: where they are known. colors_given: whether their colours are those of the label files. numbers, colors:
-    what each number and each 0xRRGGBB stands for, where the layout says it. Otherwise the values themselves decide: ids 0, 1, 2, ...; 0 and 255, or
-    0 and any other; grey levels in order; colours of a known data set; colours by frequency, black first.
+    what each number and each 0xRRGGBB stands for, where the layout says it. Otherwise the values themselves decide: ids
+    0, 1, 2, ...; 0 and 255, or 0 and any other; grey levels in order; colours of a known data set; colours by
+    frequency, black first.
     Raises `UserError` where there are no label files.
     """
     if not files:

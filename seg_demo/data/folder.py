@@ -16,7 +16,7 @@ from seg_demo.data.decoding import Reading, find_reading
 from seg_demo.data.images import read_image
 from seg_demo.data.listing import SPLITS, Listing, Pair
 from seg_demo.data.masks import Decoding, read_label_file
-from seg_demo.data.registry import find_listing
+from seg_demo.data.registry import find_listing, named_data_set
 from seg_demo.data.splits import assign_splits
 from seg_demo.data.survey import LabelFacts, Look, Progress, decoded_values, survey
 from seg_demo.errors import UserError
@@ -118,6 +118,12 @@ def open_folder(
     looks, why = _split(looks, reading.decoding, seed)
     classes_named = listing.classes is not None or not reading.classes.names[-1].startswith("class ")
     return LabelledFolder(listing, reading, tuple(looks), (*listing.reasons, *reading.reasons, *why), classes_named)
+
+
+def open_data_set(source: Path | str, split: str) -> DataSet:
+    """One split of a folder of labelled pictures, or of what `named_data_set` knows, such as "procedural:200"."""
+    named = named_data_set(str(source), split)
+    return open_folder(source).split(split) if named is None else named
 
 
 def _split(looks: list[Look], decoding: Decoding, seed: int) -> tuple[list[Look], list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,9 +17,9 @@ from seg_demo.data.decoding import Reading, find_reading
 from seg_demo.data.images import opened, read_image
 from seg_demo.data.layouts.names import SPLIT_OF, place
 from seg_demo.data.listing import SPLITS, Pair
-from seg_demo.data.masks import label_file_of
+from seg_demo.data.masks import LabelFile, label_file_of
 from seg_demo.data.splits import assign_splits
-from seg_demo.data.survey import LabelFacts, Progress, decoded_values, look_at_label
+from seg_demo.data.survey import LabelFacts, Progress, decoded_values, label_facts
 from seg_demo.errors import UserError
 from seg_demo.registry import look_up
 
@@ -72,8 +71,7 @@ class HubDataSet(DataSet):
         image_column, label_column = self.data.columns
         image = read_image(io.BytesIO(_bytes(row[image_column])), name=f"{name}, {image_column}")
         shown = f"{name}, {label_column}"
-        with opened(io.BytesIO(_bytes(row[label_column])), name=shown) as picture:
-            label_map = self.data.reading.decoding.decode(label_file_of(picture, shown), shown)
+        label_map = self.data.reading.decoding.decode(_label_file(row[label_column], shown), shown)
         if label_map.shape != image.shape[:2]:
             raise UserError(
                 "{label} is {label_size} pixels but its image is {image_size}. Tell the owner of the data set.",
@@ -213,23 +211,24 @@ def _bytes(cell: Mapping[str, Any]) -> bytes:
     return data
 
 
+def _label_file(cell: Mapping[str, Any], shown: str) -> LabelFile:
+    with opened(io.BytesIO(_bytes(cell)), name=shown) as picture:
+        return label_file_of(picture, shown)
+
+
 def _look(tables: Mapping[str, Any], label_column: str, progress: Progress | None) -> dict[tuple[str, int], LabelFacts]:
     """(split, number of the row) -> what its label map holds; rows without one are left out."""
     facts = {}
     total = sum(len(table) for table in tables.values())
     done = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for split, table in tables.items():
-            cells = table.select_columns([label_column])
-            for number in range(len(cells)):
-                if (cell := cells[number][label_column]) is not None:
-                    path = Path(folder) / f"{split}_{number:05}"
-                    path.write_bytes(_bytes(cell))
-                    facts[split, number] = look_at_label(path)
-                    path.unlink()
-                done += 1
-                if progress:
-                    progress(done, total)
+    for split, table in tables.items():
+        cells = table.select_columns([label_column])
+        for number in range(len(cells)):
+            if (cell := cells[number][label_column]) is not None:
+                facts[split, number] = label_facts(_label_file(cell, f"{split}_{number:05}, {label_column}"))
+            done += 1
+            if progress:
+                progress(done, total)
     return facts
 
 

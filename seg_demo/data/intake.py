@@ -37,7 +37,7 @@ def bring_in(
     """
     reasons: list[str] = []
     folder = source
-    if source.is_file() and is_archive(source):
+    if source.is_file() and (is_archive(source) or not _holds_polygons(source)):  # `unpack` says what is no archive
         unpacked = unpack(source, workspace / "unpacked", progress=progress)
         folder = unpacked.folder
         reasons.append(f"{source.name} was unpacked: {unpacked.files} files.")
@@ -52,3 +52,11 @@ def bring_in(
     converted = convert(folder, workspace / "converted", classes=classes, order=order, progress=progress)
     reasons += [converted.why, f"{converted.pictures} label maps were painted from polygons."]
     return Brought(workspace / "converted", tuple(reasons))
+
+
+def _holds_polygons(file: Path) -> bool:
+    try:
+        detect(file)
+    except UserError:
+        return False
+    return True

@@ -13,6 +13,10 @@ from seg_demo.classes import ClassMap
 from seg_demo.errors import UserError
 
 PICTURE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .gif .bmp .tif .tiff .ppm .pgm .pnm".split())
+# Pictures and arrays that cannot be read here; whoever has them should know that they are not used.
+FOREIGN_SUFFIXES = frozenset(
+    ".heic .heif .avif .jxl .jp2 .svg .psd .xcf .kra .pdf .dng .cr2 .cr3 .nef .arw .npy .npz .nii .dcm".split()
+)
 MAX_FILES = 300_000
 SPLITS = ("train", "val", "test")
 

@@ -118,7 +118,8 @@ def pack(rgb: np.ndarray) -> np.ndarray:
     >>> f"{pack(np.array([127, 0, 1], np.uint8)):06x}"
     '7f0001'
     """
-    return rgb.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    red, green, blue = (rgb[..., channel].astype(np.uint32) for channel in range(3))
+    return red << 16 | green << 8 | blue
 
 
 def unpack_color(value: int) -> tuple[int, int, int]:
@@ -185,7 +186,9 @@ class Decoding:
         keys = np.array(sorted(table), np.int64)
         if not len(keys):
             return np.full(values.shape, IGNORE_INDEX, np.uint8), np.ones(values.shape, bool)
-        if keys[-1] < 1 << 16 and values.min() >= 0 and values.max() < 1 << 16:  # quick: one table for all values
+        if (
+            keys[0] >= 0 and keys[-1] < 1 << 16 and values.min() >= 0 and values.max() < 1 << 16
+        ):  # quick: one table for all values
             lookup = np.full(1 << 16, IGNORE_INDEX, np.uint8)
             known = np.zeros(1 << 16, bool)
             lookup[keys], known[keys] = [table[int(key)] for key in keys], True

@@ -20,6 +20,7 @@ from seg_demo.errors import UserError
 # Of a photo that was taken for a label file, only so many values are kept; the rest is counted.
 MAX_VALUES = 4096
 PHOTO_VALUES = 1000  # distinct values, more than any label map has
+SAMPLE_STEP = 8
 HASH_SIDE = 16  # of the picture behind a perceptual hash, which has two bits for each pixel
 WORKERS = 2  # Pillow decodes outside of Python's lock
 
@@ -69,7 +70,7 @@ class LabelFacts:
     def is_photo(self) -> bool:
         """Whether this is no label map at all."""
         pixels = int(self.colors.counts.sum()) + self.colors.rest
-        return len(self.colors.values) > PHOTO_VALUES and int(self.colors.counts[0]) < 0.5 * pixels
+        return _looks_like_photo(len(self.colors.values), int(self.colors.counts[0]), pixels)
 
     def values(self, domain: Domain) -> Values:
         """In the domain that is asked for; colours where a file has no numbers."""
@@ -151,7 +152,10 @@ def look_at_image(path: Path, name: str | None = None) -> ImageFacts:
 
 def look_at_label(path: Path, name: str | None = None) -> LabelFacts:
     """Raises `UserError` for a file that cannot be read to its end."""
-    file = read_label_file(path, name=name)
+    return label_facts(read_label_file(path, name=name))
+
+
+def label_facts(file: LabelFile) -> LabelFacts:
     values = file.values
     numbers, palette = None, {}
     if file.kind in ("rgb", "rgba"):
@@ -182,6 +186,10 @@ def look_at_label(path: Path, name: str | None = None) -> LabelFacts:
     )
 
 
+def _looks_like_photo(distinct: int, most_frequent: int, pixels: int) -> bool:
+    return distinct > PHOTO_VALUES and most_frequent < 0.5 * pixels
+
+
 def _renamed(values: Values, name: Callable[[int], int]) -> Values:
     """The same pixels under other values."""
     renamed = np.array([name(int(value)) for value in values.values], np.int64)
@@ -189,15 +197,27 @@ def _renamed(values: Values, name: Callable[[int], int]) -> Values:
 
 
 def count_values(pixels: np.ndarray) -> Values:
-    """(H, W) integers -> how often, and where, each value occurs."""
+    """(H, W) integers -> how often, and where, each value occurs; of what is clearly a photo, in a sample only."""
+    sample = pixels[::SAMPLE_STEP, ::SAMPLE_STEP]
+    if pixels.dtype != np.uint8 and sample.size > PHOTO_VALUES:
+        values, counts = np.unique(sample, return_counts=True)
+        if _looks_like_photo(len(values), counts.max(), sample.size):
+            order = np.argsort(-counts, kind="stable")[:MAX_VALUES]
+            nowhere = np.zeros(len(order), np.int64)
+            rest = pixels.size - int(counts[order].sum())
+            return Values(values[order].astype(np.int64), counts[order], nowhere, nowhere, rest)
     if pixels.dtype == np.uint8:  # the usual case, and much quicker
         counts = np.bincount(pixels.ravel(), minlength=256)
         values = np.flatnonzero(counts)
         lookup = (np.cumsum(counts > 0) - 1).astype(np.uint8)
         counts, places = counts[values], lookup[pixels]
     else:
-        values, places, counts = np.unique(pixels, return_inverse=True, return_counts=True)
-        places = places.reshape(pixels.shape)
+        # Label maps are made of runs, so that few pixels need sorting: those that differ from their left neighbour.
+        starts = np.ones(pixels.shape, bool)
+        starts[:, 1:] = pixels[:, 1:] != pixels[:, :-1]
+        values = np.unique(pixels[starts])
+        places = np.searchsorted(values, pixels).astype(np.uint8 if len(values) <= 256 else np.int32)
+        counts = np.bincount(places.ravel(), minlength=len(values))
     inner = np.bincount(places[_inner(places)], minlength=len(values))
     between = np.bincount(places[_between(places)], minlength=len(values))
     order = np.argsort(-counts, kind="stable")

@@ -12,6 +12,7 @@ import numpy as np
 
 from seg_demo.classes import ClassMap
 from seg_demo.data.class_file import write_class_file
+from seg_demo.data.listing import is_picture
 from seg_demo.data.masks import palette_image
 from seg_demo.errors import UserError
 
@@ -46,18 +47,19 @@ class DataSetWriter:
         label_map: (H, W) uint8 of the size of the upright image. A name that is taken in its split gets "_2", "_3", ...
         """
         folder = self._staging / (split or "")
-        stem = Path(name).name or "picture"
-        number = 1
+        plain = Path(name).name.lstrip(".") or "picture"  # what begins with a dot is hidden, and would not be found
+        stem, number = plain, 1
         while (folder / "masks" / f"{stem}.png").exists():
             number += 1
-            stem = f"{Path(name).name}_{number}"
+            stem = f"{plain}_{number}"
         try:
             for kind in ("images", "masks"):
                 (folder / kind).mkdir(parents=True, exist_ok=True)
             if isinstance(image, bytes):
                 (folder / "images" / (stem + _suffix(image))).write_bytes(image)
             else:
-                shutil.copyfile(image, folder / "images" / (stem + image.suffix.lower()))
+                suffix = image.suffix.lower() if is_picture(image) else _suffix(image.read_bytes()[:4])
+                shutil.copyfile(image, folder / "images" / (stem + suffix))
             palette_image(label_map, self.classes).save(folder / "masks" / f"{stem}.png")
         except OSError as error:
             raise self._refused(error) from None

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from seg_demo.data.masks import palette_image
 from seg_demo.errors import UserError
 from seg_demo.infer.segmentation import Segmentation
 from seg_demo.viz.overlay import overlay
-from seg_demo.data.masks import palette_image
 
 SUFFIXES = (".mask.png", ".overlay.png", ".json")
 

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from seg_demo.checkpoint import Checkpoint, CheckpointConfig, save_checkpoint
 from seg_demo.checkpoint.weights import is_finite
 from seg_demo.data.dataset import Sample
-from seg_demo.data.transforms import normalize, resize_image, resize_label_map, to_tensor
+from seg_demo.data.transforms import ResizeByRule, as_pair, normalize
 from seg_demo.errors import UserError
 from seg_demo.evaluate.report import measure
 from seg_demo.models import build_model
@@ -126,7 +126,8 @@ def _is_finite(model: nn.Module) -> bool:
 def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample]) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of normalised crops (N, 3, S, S) float32 and label maps (N, S, S) int64."""
     vary = augmentation(config.augmentation, config.crop, config.classes.ignore_index)
-    pools = [[_prepared(config, sample) for sample in samples] for samples in (real, drawn)]
+    resize = ResizeByRule(config.preprocessing)
+    pools = [[resize(*as_pair(sample)) for sample in samples] for samples in (real, drawn)]
     while True:
         crops = []
         for _ in range(config.batch_size):
@@ -135,10 +136,3 @@ def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample
         images = torch.stack([normalize(image, config.preprocessing) for image, _ in crops])
         label_maps = torch.cat([label_map for _, label_map in crops])
         yield images.contiguous(memory_format=torch.channels_last), label_maps.long()
-
-
-def _prepared(config: TrainConfig, sample: Sample) -> tuple[Tensor, Tensor]:
-    return (
-        resize_image(to_tensor(sample.image), config.preprocessing),
-        resize_label_map(to_tensor(sample.label_map), config.preprocessing),
-    )

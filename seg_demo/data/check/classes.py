@@ -99,8 +99,8 @@ def check_classes(folder: LabelledFolder, histogram: Histogram) -> Iterator[Find
     if empty := tuple(name for name, counts in histogram.files.items() if counts and set(counts) == {IGNORE_INDEX}):
         yield finding(
             "all-ignored",
-            "Label maps that are ignored in all their pixels and teach nothing ({count}): {files}. Label them, or leave "
-            "them out.",
+            "Label maps that are ignored in all their pixels and teach nothing ({count}): {files}. Label them, or "
+            "leave them out.",
             empty,
         )
     if without := tuple(name for name, counts in histogram.files.items() if set(counts) - {IGNORE_INDEX} == {0}):

@@ -17,7 +17,7 @@ from seg_demo.errors import UserError
 
 SAME_ASPECT = 0.01  # relative difference that rounding to whole pixels explains for most sizes
 SMALLEST_SIDE = 32  # pixels, the coarsest grid of the networks
-# Of 512 that may differ: saving and scaling again changes up to 47 here, pictures one second apart in a film 52 or more.
+# Of 512 that may differ: saving and scaling again changes up to 47, pictures one second apart in a film 52 or more.
 ALIKE_BITS = 48
 LEAST_CONTRAST = 4.0  # grey levels; flatter pictures are alike without being the same
 # Turning a picture by these changes width and height; 2, 3 and 4 turn it by a half or mirror it.
@@ -81,7 +81,8 @@ def check_files(folder: LabelledFolder) -> Iterator[Finding]:
             if isinstance(facts, UserError) and path:
                 yield finding(kind, "{why}", (folder.listing.shown(path),), why=facts)
     if passed_over := tuple(map(folder.listing.shown, folder.listing.passed_over)):
-        yield finding("passed-over", "Files that belong to no picture and are passed over ({count}): {files}.", passed_over)
+        template = "Files that belong to no picture and are passed over ({count}): {files}."
+        yield finding("passed-over", template, passed_over)
 
 
 def check_sizes(folder: LabelledFolder) -> Iterator[Finding]:
@@ -121,8 +122,8 @@ def check_sizes(folder: LabelledFolder) -> Iterator[Finding]:
     if small:
         yield finding(
             "too-small",
-            "Images with a side of less than {limit} pixels ({count}): {files}. Networks see little in them; use larger "
-            "pictures.",
+            "Images with a side of less than {limit} pixels ({count}): {files}. Networks see little in them; use "
+            "larger pictures.",
             tuple(map(str, small)), limit=SMALLEST_SIDE,
         )  # fmt: skip
 

@@ -6,11 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from seg_demo.data.class_file import find_class_file, read_class_file
 from seg_demo.data.layouts.names import IMAGE_ENDS, LABEL_ENDS, Place, core, place
-from seg_demo.data.listing import SPLITS, Listing, Pair, Tree, folded, partners, with_unique_names
+from seg_demo.data.listing import FOREIGN_SUFFIXES, SPLITS, Listing, Pair, Tree, folded, partners, with_unique_names
 
 SHAPE = "images/ + masks/, perhaps below train/ and val/; or cat.jpg + cat_mask.png"
 
@@ -61,23 +61,30 @@ def find(tree: Tree) -> Listing | None:
         where = _common([label.folder for label in second])
         reasons.append(f"{len(second)} more label files of the same images, in {where}, were passed over.")
     classes, colors_fixed = None, False
-    if class_file := find_class_file(tree.root):
+    if class_file := _class_file(tree, files):
         classes, colors_fixed = read_class_file(class_file)
         reasons.append(f"{class_file.name} names {len(classes)} classes{', with their colours' * colors_fixed}.")
     used = {file for row in rows for file in row}
-    passed_over = tuple(tree.path(file.path) for file in files if file not in used)
+    foreign = [path for path in tree.files if path.suffix.lower() in FOREIGN_SUFFIXES]
+    passed_over = tuple(map(tree.path, [*(file.path for file in files if file not in used), *foreign]))
     return Listing(
         "folders", tree.root, tuple(_pairs(tree, rows)), tuple(reasons), classes,
         colors_fixed=colors_fixed, passed_over=passed_over,
     )  # fmt: skip
 
 
+def _class_file(tree: Tree, files: Sequence[_File]) -> Path | None:
+    """In the folder itself, or further in as long as all pictures lie there, as archives have it."""
+    shared = PurePosixPath(os.path.commonpath({file.folder for file in files}))
+    folders = [shared, *shared.parents][::-1]
+    return next((found for folder in folders if (found := find_class_file(tree.path(folder)))), None)
+
+
 def _files(tree: Tree) -> list[_File]:
     folders = {folder: pictures for folder in tree.folders if (pictures := tree.pictures(folder))}
     if not folders:
         return []
-    above = len(PurePosixPath(os.path.commonpath(list(folders))).parts)
-    places = _without_a_class_named_train({folder: place(folder, above) for folder in folders})
+    places = _without_a_class_named_train({folder: place(folder) for folder in folders})
     return [
         _File(path, folder, places[folder], path.stem)
         for folder, pictures in folders.items() for path in pictures

@@ -57,14 +57,14 @@ class _Part:
         return not self.others and bool(self.role or self.split)
 
 
-def place(folder: PurePosixPath, above: int = 0) -> Place:
-    """What a folder is for. above: of so many folder names at the front the role does not count, as all share them.
+def place(folder: PurePosixPath) -> Place:
+    """What a folder is for.
 
     >>> place(PurePosixPath("train/seg_images/akahara"))
     Place(role='label', split='train', rest=('akahara',))
     """
     parts = [_part(name) for name in folder.parts]
-    roles = [number for number, part in enumerate(parts) if part.role and number >= above]
+    roles = [number for number, part in enumerate(parts) if part.role]
     # The name closest to the file counts; "images/face_mask" is a class of faces, as "images" has no other meaning.
     chosen = max(roles, key=lambda number: (parts[number].pure, number), default=None)
     splits = [number for number, part in enumerate(parts) if part.split and (part.pure or number == chosen)]

@@ -1,13 +1,14 @@
-"""Images as tensors: resizing and normalising, for training and prediction alike."""
+"""Images and label maps as tensors."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
+from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
+from seg_demo.data.dataset import Sample
 from seg_demo.data.preprocessing import Preprocessing
 
 
@@ -16,16 +17,16 @@ def to_tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array)).reshape(*array.shape[:2], -1).permute(2, 0, 1).contiguous()
 
 
-def resize_image(image: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """(3, H, W) uint8 -> (3, h, w) uint8, by the rule of the checkpoint, bilinear with antialiasing."""
-    size = preprocessing.input_size(*image.shape[-2:])
-    return F.resize(image, list(size), InterpolationMode.BILINEAR, antialias=True)
+def as_pair(sample: Sample) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
+    """What every joint transform takes: image (3, H, W) uint8 and label map (1, H, W) uint8. Copies."""
+    return tv_tensors.Image(to_tensor(sample.image)), tv_tensors.Mask(to_tensor(sample.label_map))
 
 
-def resize_label_map(label_map: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """(1, H, W) uint8 -> (1, h, w) uint8, nearest: no new values can come up."""
-    size = preprocessing.input_size(*label_map.shape[-2:])
-    return F.resize(label_map, list(size), InterpolationMode.NEAREST_EXACT)
+def to_float(image: Tensor) -> Tensor:
+    """Image uint8, or float in [0, 1] -> plain tensor float32 in [0, 1]."""
+    plain = image.as_subclass(Tensor)
+    # torchvision's to_dtype multiplies by 1 / 255, which rounds otherwise than what trained checkpoints have seen.
+    return plain.float() / 255 if plain.dtype == torch.uint8 else plain.float()
 
 
 def normalize(image: Tensor, preprocessing: Preprocessing) -> Tensor:
