@@ -1,31 +1,34 @@
 """How many pictures a second the loader gives, and where the time goes.
 
-`python -m benchmarks.loader` draws pictures of 480 x 360 into a temporary folder, images as JPEG and label maps as
-PNG; `--data DIR` takes the first pictures of DIR/train and DIR/trainannot, as CamVid has them, instead. Loaders and
-steps take turns, so that a busy moment of the machine does not fall on one of them; figures are medians over rounds.
+`python -m benchmarks.loader` draws pictures of 480 x 360, CamVid's size, into a temporary folder, images as JPEG and
+label maps as PNG; `--data DIR` takes the first training pictures of a folder instead, and `--docs` writes the tables
+into docs/data.md. Loaders and steps take turns, so that a busy moment of the machine does not fall on one of them;
+figures are medians over rounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from benchmarks.markdown import table
+from benchmarks.markdown import table, write_table
 from seg_demo.data.dataset import Sample
+from seg_demo.data.folder import FolderDataSet, open_folder
 from seg_demo.data.images import read_image
 from seg_demo.data.loader import collate, loader
+from seg_demo.data.masks import read_label_file
 from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.data.procedural import draw_newts
 from seg_demo.data.transforms import (
@@ -39,6 +42,8 @@ from seg_demo.data.transforms import (
     normalize,
     training_chain,
 )
+from seg_demo.data.writer import DataSetWriter
+from seg_demo.palettes import NEWTS_SPECIES
 
 CROP = 352
 BATCH = 8
@@ -47,32 +52,19 @@ WORKERS = (0, 2)
 NORMAL = Preprocessing()
 
 
-class Files(Sequence[Sample]):
-    """Pictures of a folder with the label maps of another."""
-
-    def __init__(self, images: Path, label_maps: Path) -> None:
-        self.files = [(path, label_maps / f"{path.stem}.png") for path in sorted(images.glob("*.jpg"))[:PICTURES]]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
-        image, label_map = self.files[index]
-        return Sample(image.stem, read_image(image), read_label_map(label_map))
-
-
-def read_label_map(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.array(picture)
-
-
 def draw(folder: Path) -> None:
-    for name in ("train", "trainannot"):
-        (folder / name).mkdir()
-    for number in range(PICTURES):
-        image, label_map = draw_newts(number, (360, 480))
-        Image.fromarray(image).save(folder / "train" / f"{number}.jpg", quality=90)
-        Image.fromarray(label_map).save(folder / "trainannot" / f"{number}.png")
+    """Pictures of CamVid's size in this project's own layout, all of them for training."""
+    with DataSetWriter(folder, NEWTS_SPECIES) as writer:
+        for number in range(PICTURES):
+            image, label_map = draw_newts(number, (360, 480))
+            jpeg = io.BytesIO()
+            Image.fromarray(image).save(jpeg, "JPEG", quality=90)
+            writer.add("train" if number else "val", str(number), jpeg.getvalue(), label_map)
+
+
+def first_pictures(folder: Path) -> FolderDataSet:
+    samples = open_folder(folder).split("train")
+    return FolderDataSet(samples.listing, samples.pairs[:PICTURES], samples.decoding, samples.classes)
 
 
 def torchvision_rotation() -> v2.RandomRotation:
@@ -98,7 +90,7 @@ def plain_chain() -> v2.Compose:
     )
 
 
-def loading(samples: Files, rounds: int) -> dict[str, list[float]]:
+def loading(samples: FolderDataSet, rounds: int) -> dict[str, list[float]]:
     """Seconds per picture of each loader in each round; the first round starts the workers and is not counted."""
     chains = {"step by step": plain_chain(), "training_chain": training_chain(CROP, NORMAL)}
     loaders = {
@@ -116,7 +108,7 @@ def loading(samples: Files, rounds: int) -> dict[str, list[float]]:
     return spent
 
 
-def steps(samples: Files, rounds: int) -> dict[str, list[float]]:
+def steps(samples: FolderDataSet, rounds: int) -> dict[str, list[float]]:
     """Seconds per picture of each step of both chains in each round, every step applied to every picture."""
     spent: dict[str, list[float]] = {}
     for turn in range(rounds + 1):
@@ -131,9 +123,10 @@ def steps(samples: Files, rounds: int) -> dict[str, list[float]]:
 
         crops = []
         for number in range(BATCH):
-            image_path, label_path = samples.files[(turn * BATCH + number) % len(samples)]
-            image = timed("decode JPEG", read_image, image_path)
-            label_map = timed("decode PNG", read_label_map, label_path)
+            files = samples.pairs[(turn * BATCH + number) % len(samples)]
+            image = timed("read the image (JPEG)", read_image, files.image)
+            label_file = timed("read the label file (PNG)", read_label_file, files.label)
+            label_map = timed("decode the label map", samples.decoding.decode, label_file, "")
             pair = timed("to tensors", as_pair, Sample("", image, label_map))
             scaled = timed("(scale)", RandomScale(), *pair)
             timed("(rotate, torchvision)", torchvision_rotation(), *scaled)
@@ -154,7 +147,7 @@ def steps(samples: Files, rounds: int) -> dict[str, list[float]]:
     return spent
 
 
-def report(samples: Files, rounds: int) -> str:
+def report(samples: FolderDataSet, rounds: int) -> str:
     spent = loading(samples, rounds)
     first = next(iter(spent))
     rates = []
@@ -174,16 +167,17 @@ def report(samples: Files, rounds: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=7, help="how often each loader is timed (default: 7)")
-    parser.add_argument("--data", type=Path, help="folder with train/*.jpg and trainannot/*.png (default: drawn)")
+    parser.add_argument("--data", type=Path, help="a folder of labelled pictures (default: drawn ones of 480 x 360)")
+    parser.add_argument("--docs", action="store_true", help="write the tables into docs/data.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.data or Path(temporary)
+        folder = arguments.data or Path(temporary) / "drawn"
         if not arguments.data:
             draw(folder)
-        samples = Files(folder / "train", folder / "trainannot")
-        if not samples:
-            raise SystemExit(f"{folder / 'train'} holds no .jpg files")
-        print(report(samples, arguments.rounds))
+        text = report(first_pictures(folder), arguments.rounds)
+    if arguments.docs:
+        write_table("loader", text, "data.md")
+    print(text, end="")
 
 
 if __name__ == "__main__":
