@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults import AGREES, FAULTS, PICTURES, Fault, Good, run
+from benchmarks.markdown import DOCS
 from seg_demo.data.check import KINDS, check
 
 
@@ -32,6 +33,8 @@ def test_a_planted_fault(fault: Fault, tmp_path: Path) -> None:
     assert outcome.repaired.written == PICTURES if fault.mended == "yes" else outcome.repaired.written < PICTURES
 
 
-def test_every_kind_of_finding_is_planted() -> None:
+def test_every_kind_of_finding_is_planted_and_shown() -> None:
     assert len(FAULTS) >= 40
+    documented = DOCS.with_name("data.md").read_text("utf-8")
+    assert all(documented.count(f"\n| {fault.planted} |") == 1 for fault in FAULTS)
     assert {kind for fault in FAULTS for kind in fault.kinds} == set(KINDS)

@@ -191,7 +191,7 @@ class Decoding:
             lookup = np.full(256, IGNORE_INDEX, np.uint8)
             known = np.zeros(256, bool)
             lookup[keys], known[keys] = [table[int(key)] for key in keys], True
-            return lookup[values], ~known[values]
+            return lookup.take(values), ~known.take(values)
         places = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
         found = keys[places] == values
         ids = np.array([table[int(key)] for key in keys], np.uint8)[places]

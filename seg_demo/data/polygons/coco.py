@@ -83,7 +83,7 @@ def _drawings(root: Entry, categories: dict[int | str, str], passed_over: list[U
                 )  # fmt: skip
         shapes = _shapes(entry, categories[category], drawings[image])
         if shapes:
-            objects[image].append((sum(_area(shape) for shape in shapes), shapes))
+            objects[image].append((sum(shape.area for shape in shapes), shapes))
         else:
             boxes[drawings[image].picture] += 1
     if boxes:
@@ -142,11 +142,3 @@ def _ring(entry: Entry) -> np.ndarray:
             file=entry.file, where=entry.where, count=len(numbers),
         )  # fmt: skip
     return entry.checked(list(zip(numbers[::2], numbers[1::2], strict=True)))
-
-
-def _area(shape: Shape) -> float:
-    """In pixels; of a polygon by the shoelace formula."""
-    if shape.patch is not None:
-        return float(shape.patch.count)
-    (x, y), (next_x, next_y) = shape.points.T, np.roll(shape.points, -1, axis=0).T
-    return abs(float(np.sum(x * next_y - next_x * y))) / 2

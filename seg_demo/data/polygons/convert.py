@@ -70,6 +70,8 @@ def convert(
         why = f"{title}: chosen by name."
         if not source.exists():
             raise UserError("{source} does not exist. Check the path.", source=source)
+    if order is None and not FORMATS[format].ordered:
+        why += " It tells no painting order: larger shapes were painted first."
     export = FORMATS[format].read(source)
     if not export.drawings:
         raise UserError("{source} holds no {title}. Check the path and the format.", source=source,

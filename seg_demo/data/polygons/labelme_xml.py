@@ -66,7 +66,8 @@ def _drawing(file: Path, passed_over: list[UserError]) -> Drawing:
         name=PurePosixPath(picture.replace("\\", "/")).stem or file.stem,
         picture=f"{folder.text()}/{picture}" if folder else picture,
         file=file,
-        shapes=tuple(shapes),
+        # The file has no order of painting; the sky must not hide who falls through it.
+        shapes=tuple(sorted(shapes, key=lambda shape: -shape.area)),
         height=height.whole(1) if height else None,
         width=width.whole(1) if width else None,
         raster="opencv",

@@ -14,20 +14,22 @@ from seg_demo.errors import UserError
 @dataclass(frozen=True)
 class PolygonFormat:
     """title: its name for people. evidence: what `recognise` looks for, as the end of "x.json is ...".
-    recognise: the file that shows that a file or folder has this format, or None. read: all that it holds.
+    recognise: the file that shows that a file or folder has this format, or None. read: all that it holds. ordered:
+    whether it tells which shape lies over which; otherwise the reader puts larger ones first.
     """
 
     title: str
     evidence: str
     recognise: Callable[[Path], Path | None]
     read: Callable[[Path], Export]
+    ordered: bool = True
 
 
 FORMATS: Mapping[str, PolygonFormat] = {
     "labelme-json": PolygonFormat("LabelMe JSON", labelme_json.EVIDENCE, labelme_json.recognise, labelme_json.read),
-    "labelme-xml": PolygonFormat("LabelMe XML", labelme_xml.EVIDENCE, labelme_xml.recognise, labelme_xml.read),
+    "labelme-xml": PolygonFormat("LabelMe XML", labelme_xml.EVIDENCE, labelme_xml.recognise, labelme_xml.read, False),
     "cvat": PolygonFormat("CVAT for images", cvat.EVIDENCE, cvat.recognise, cvat.read),
-    "coco": PolygonFormat("COCO JSON", coco.EVIDENCE, coco.recognise, coco.read),
+    "coco": PolygonFormat("COCO JSON", coco.EVIDENCE, coco.recognise, coco.read, False),
     "voc": PolygonFormat("Pascal VOC", voc.EVIDENCE, voc.recognise, voc.read),
 }
 
