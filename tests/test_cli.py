@@ -326,7 +326,7 @@ def test_train_without_preset(tmp_path: Path, capsys: Captured) -> None:
     assert call("train", "--preset", "newts-binarry", "--run", tmp_path / "run") == 1
     assert 'There is no preset "newts-binarry". Did you mean "newts-binary"?' in capsys.readouterr().err
     assert call("train", "--preset", "newts-binary", "--data", tmp_path, "--run", tmp_path / "run") == 1
-    assert "holds no pictures with label maps" in capsys.readouterr().err
+    assert "holds no pictures. Give the folder" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -58,6 +58,12 @@ def test_a_repaired_copy_passes(good: Good, tmp_path: Path, capsys: pytest.Captu
     assert "is there already and is not empty" in capsys.readouterr().err
 
 
+def test_a_copy_must_not_lie_in_the_original(good: Good, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", str(good.root), "--repair", str(good.root / "mended")]) == 1
+    assert "lies in" in capsys.readouterr().err
+    assert not (good.root / "mended").exists()
+
+
 def test_chosen_repairs_leave_out_what_they_do_not_mend(good: Good, tmp_path: Path) -> None:
     spoil(good)
     out = tmp_path / "repaired"
@@ -71,7 +77,7 @@ def test_chosen_repairs_leave_out_what_they_do_not_mend(good: Good, tmp_path: Pa
         (["--only", "rotated"], "--only chooses among the repairs, so it needs --repair OUT"),
         (["--repair", "OUT", "--only", "rotaded"], "There is no repair for this data set"),
         (["--layout", "vocc"], 'There is no data-set layout "vocc". Did you mean "voc"?'),
-        (["--layout", "cityscapes"], "in a layout that is known"),
+        (["--layout", "cityscapes"], "does not have the layout cityscapes, which looks like this"),
         (["--classes", "nowhere.txt"], "nowhere.txt cannot be read"),
     ],
 )

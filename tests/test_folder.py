@@ -114,8 +114,13 @@ def test_wrong_arguments(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'There is no data-set layout "folder"'):
         open_folder(root, layout="folder")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no pictures with label maps in a layout that is known"):
+    with pytest.raises(UserError, match=r"empty holds no pictures\. Give the folder"):
         open_folder(tmp_path / "empty")
+    (tmp_path / "empty" / "a.jpg").touch()
+    with pytest.raises(UserError, match="empty holds 1 pictures, but no label maps that belong to them"):
+        open_folder(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"does not have the layout voc, which looks like this: JPEGImages/"):
+        open_folder(root, layout="voc")
 
 
 def test_two_classes_take_every_class_but_the_first_as_one(root: Path) -> None:

@@ -279,9 +279,7 @@ def test_nothing_is_made_of_what_has_no_label_maps(files: str, tmp_path: Path) -
     for name in files.split("; "):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    with pytest.raises(
-        UserError, match=r"holds no pictures with label maps in a layout that is known \(.*images/ \+ masks/"
-    ):
+    with pytest.raises(UserError, match=r"but no label maps that belong to them|holds no pictures\."):
         find_listing(tmp_path)
 
 

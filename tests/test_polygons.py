@@ -407,6 +407,13 @@ def test_each_format_is_recognised_and_converted(name: str, tmp_path: Path) -> N
     assert convert(file, tmp_path / "again", format=name).why.startswith(f"{FORMATS[name].title}: chosen")
 
 
+def test_the_label_maps_must_not_go_into_the_source(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", labelme())
+    with pytest.raises(UserError, match="lies in .* itself. Name a folder outside of it"):
+        convert(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_or_too_much_is_recognised(tmp_path: Path) -> None:
     write(tmp_path / "package.json", {"name": "x"})
     write(tmp_path / "notes.txt", "hello")

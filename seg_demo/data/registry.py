@@ -51,11 +51,19 @@ def find_listing(root: Path, layout: str = "auto") -> Listing:
         for tree in trees:
             if listing := entry.find(tree):
                 return listing
-    shapes = "; ".join(entry.shape for entry in chosen.values())
+    if layout != "auto":
+        raise UserError(
+            "{folder} does not have the layout {layout}, which looks like this: {shape}. Leave the layout out to have "
+            "it recognised.",
+            folder=root, layout=layout, shape=LAYOUTS[layout].shape,
+        )  # fmt: skip
+    count = sum(map(is_picture, trees[0].files))
+    if not count:
+        raise UserError("{folder} holds no pictures. Give the folder of the images and their label maps.", folder=root)
     raise UserError(
-        "{folder} holds no pictures with label maps in a layout that is known ({shapes}). Sort the files like one of "
-        "these; polygons become label maps with `data convert`.",
-        folder=root, shapes=shapes,
+        "{folder} holds {count} pictures, but no label maps that belong to them. Put label maps of the same names beside "
+        "them, such as images/ and masks/, or polygons.",
+        folder=root, count=count,
     )  # fmt: skip
 
 

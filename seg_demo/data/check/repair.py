@@ -48,9 +48,12 @@ def repair(
     """Write the data set to `out` with the repairs in `chosen`, kinds of findings; None for all that are possible.
 
     The original stays as it is. Splits and classes are written down. A picture that cannot be used without a repair
-    that was not chosen is left out. Raises `UserError` for a kind without a repair here, or where `out` is in use or
-    nothing would be left.
+    that was not chosen is left out. Raises `UserError` for a kind without a repair here, or where `out` is in use, lies
+    in the data set, or nothing would be left.
     """
+    root = checked.folder.listing.root
+    if out.resolve().is_relative_to(root.resolve()):
+        raise UserError("{out} lies in {folder} itself. Name a folder outside of it.", out=out, folder=root)
     possible = repairs_of(checked.report.findings)
     for kind in chosen or ():
         look_up("repair for this data set", possible, kind)

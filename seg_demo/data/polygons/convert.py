@@ -78,6 +78,8 @@ def convert(
                         title=FORMATS[format].title)  # fmt: skip
     class_map = _class_map(export, classes)
     _check_labels(export, class_map, order)
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UserError("{out} lies in {folder} itself. Name a folder outside of it.", out=out, folder=source)
     finder = PictureFinder(source)
     passed_over = [*export.passed_over, *_empty_shapes(export)]
     pixels = np.zeros(256, np.int64)
