@@ -246,6 +246,17 @@ def _(good: Good) -> None:
     good.rewrite(6, change)
 
 
+@fault("The value 9 in a large patch of one file, classes not named", "stray-values")
+def _(good: Good) -> None:
+    good.unnamed()
+
+    def change(ids: np.ndarray) -> np.ndarray:
+        ids[4:20, 4:20] = 9
+        return ids
+
+    good.rewrite(6, change)
+
+
 @fault("The value 7 in a large patch of one file, classes named", "unknown-values")
 def _(good: Good) -> None:
     def change(ids: np.ndarray) -> np.ndarray:
@@ -280,6 +291,28 @@ def _(good: Good) -> None:
         ids.resize((ids.width * 2, ids.height * 2), Image.Resampling.NEAREST).filter(ImageFilter.BoxBlur(1)).resize(
             ids.size, Image.Resampling.BILINEAR
         ).save(good.label(number))
+
+
+@fault("One label map of ids 0 and 2 made smaller and larger again, smoothly", "smeared-values", may_train=True)
+def _(good: Good) -> None:
+    ids = (good.truth[good.names[6]] > 0).astype(np.uint8) * 2
+    good.truth[good.names[6]] = ids
+    small = Image.fromarray(ids).resize((ids.shape[1] // 2, ids.shape[0] // 2), Image.Resampling.BILINEAR)
+    small.resize((ids.shape[1], ids.shape[0]), Image.Resampling.BILINEAR).save(good.label(6))
+
+
+@fault("Grey levels 0, 100, 200 saved as JPEG", "lossy-label")
+def _(good: Good) -> None:
+    good.unnamed()
+    for number in range(PICTURES):
+        levels = Image.fromarray(good.truth[good.names[number]] * 100)
+        levels.save(good.label(number).with_suffix(".jpg"), quality=85)
+        good.label(number).unlink()
+
+
+@fault("0/255 masks where three classes are named", "one-class", mended="by hand")
+def _(good: Good) -> None:
+    good.rewrite_all(lambda ids: (ids > 0).astype(np.uint8) * 255)
 
 
 @fault("All 0/255 masks saved as JPEG", "lossy-label")

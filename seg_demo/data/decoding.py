@@ -61,10 +61,7 @@ def find_reading(
     known: dict[Domain, set[int]] = {"number": {IGNORE_INDEX, *(numbers or ())}, "color": {*VOID_COLORS, *given}}
     if classes and not numbers:
         known["number"] |= set(range(len(classes)))
-    two = classes is None or len(classes) == 2
-    strays = {
-        domain: find_strays(total, known[domain], two_classes=two) for domain, total in totals.items() if total.files
-    }
+    strays = {domain: find_strays(total, known[domain]) for domain, total in totals.items() if total.files}
     main = {domain: [value for value in totals[domain].values if value not in strays[domain]] for domain in strays}
 
     guessed = False

@@ -61,8 +61,8 @@ def find_listing(root: Path, layout: str = "auto") -> Listing:
     if not count:
         raise UserError("{folder} holds no pictures. Give the folder of the images and their label maps.", folder=root)
     raise UserError(
-        "{folder} holds {count} pictures, but no label maps that belong to them. Put label maps of the same names beside "
-        "them, such as images/ and masks/, or polygons.",
+        "{folder} holds {count} pictures, but no label maps that belong to them. Put label maps of the same names "
+        "beside them, such as images/ and masks/, or polygons.",
         folder=root, count=count,
     )  # fmt: skip
 

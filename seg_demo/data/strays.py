@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.masks import Domain
 from seg_demo.data.survey import Values
 
@@ -14,13 +15,19 @@ from seg_demo.data.survey import Values
 RARE_PIXELS = 1e-4
 RARE_PIXELS_AT_LEAST = 12
 RARE_FILES = 0.2
-# A smeared border is all border: hardly one of its pixels has only its like around.
-INNER_SHARE = 0.05
+# An id behind a gap may be a little more than rare.
+BEHIND_A_GAP = 1e-2
+# A smeared border is all border: few of its pixels have only their like around, and both classes are close by. Enlarged
+# four times it has a third of such pixels, and four in five see both classes; poles in a street have half.
+INNER_SHARE = 0.35
+BETWEEN_SHARE = 0.7
 SMEARED_PIXELS = 0.05
-BETWEEN_SHARE = 0.6
-NEAR_COLOR = (
-    24  # largest distance of a compressed colour from its class's, and of a mixed one from the line between two
-)
+# Compression and smoothing leave many values, hardly one of which has an area.
+NOISE_INNER_SHARE = 0.05
+NOISE_VALUES = 8
+# Largest distance of a compressed value from its class's, and of a mixed colour from the line between two.
+NEAR = 24
+PEAK = 20  # times as frequent is a class than what compression made of it
 
 
 @dataclass(frozen=True)
@@ -53,59 +60,85 @@ class Totals:
         return cls(domain, ordered, counts, inner, between, in_files, len(files), pixels)
 
 
-def find_strays(totals: Totals, known: Collection[int] = (), *, two_classes: bool = False) -> frozenset[int]:
-    """The values of a set that look like traces of processing; never those in `known`, nor the most frequent one.
-
-    two_classes: of a mask that went through compression, even known values between its two ends are strays.
+def find_strays(totals: Totals, known: Collection[int] = ()) -> frozenset[int]:
+    """The values of a set that look like traces of processing; never the most frequent one.
 
     A number is one if it is rare, or if it forms thin lines only and lies between a smaller and a larger value there,
-    as what bilinear resampling makes does. A colour is one if it is rare, or if it has no area of its own and is close
-    to the colour of an area or to a mixture of two.
+    as what bilinear resampling makes does, or, where no ids are known, if it is an id behind a gap in few files. A
+    colour is one if it is rare, or if it has no area of its own and is close to the colour of an area or to a mixture
+    of two. Values in `known` are none of these. Where there are many values without an area, all are noise, known or
+    not.
     """
-    solid = [
-        value for value in totals.values
-        if totals.inner[value] > INNER_SHARE * totals.counts[value] and not _is_rare(totals, value)
-    ]  # fmt: skip
+    rare = {value for value in totals.values if _is_rare(totals, value)}
+    solid = [value for value in totals.values if value not in rare and _inner(totals, value) > INNER_SHARE]
     if not solid:
         return frozenset()
-    candidates = [value for value in totals.values if value not in known and value not in solid[:1]]
-    strays = {value for value in candidates if _is_rare(totals, value)}
-    thin = [
-        value for value in candidates
-        if totals.inner[value] <= INNER_SHARE * totals.counts[value]
-        and totals.counts[value] <= SMEARED_PIXELS * totals.pixels
-    ]  # fmt: skip
+    candidates = [value for value in totals.values if value not in known and value != solid[0]]
+    strays = rare.intersection(candidates)
     if totals.domain == "number":
-        low, high = min(solid), max(solid)
-        strays |= {
-            value for value in thin
-            if low < value < high and totals.between[value] >= BETWEEN_SHARE * totals.counts[value]
-        }  # fmt: skip
-        strays |= _compressed(totals, solid, totals.values if two_classes else candidates)
-    elif thin:
+        strays |= {value for value in candidates if _lies_between(totals, value, min(solid), max(solid))}
+        if not set(known) - {IGNORE_INDEX}:  # nobody has said how many classes there are
+            strays |= _behind_a_gap(totals, solid, candidates)
+        strays |= _noise(totals, solid)
+    elif thin := [value for value in candidates if _is_thin(totals, value, NOISE_INNER_SHARE)]:
         mixed = _is_mixture(np.array(thin), np.array(solid))
         strays |= {value for value, yes in zip(thin, mixed, strict=True) if yes}
     return frozenset(strays)
 
 
+def _inner(totals: Totals, value: int) -> float:
+    return totals.inner[value] / totals.counts[value]
+
+
+def _few_files(totals: Totals, value: int) -> bool:
+    return totals.in_files[value] <= max(1, RARE_FILES * totals.files)
+
+
 def _is_rare(totals: Totals, value: int) -> bool:
     few_pixels = totals.counts[value] <= max(RARE_PIXELS_AT_LEAST, RARE_PIXELS * totals.pixels)
-    return few_pixels and totals.in_files[value] <= max(1, RARE_FILES * totals.files)
+    return few_pixels and _few_files(totals, value)
 
 
-def _compressed(totals: Totals, solid: Sequence[int], candidates: Collection[int]) -> set[int]:
-    """Of a 0/255 mask that went through JPEG or smoothing: all levels but the two, which hold most of the pixels."""
-    low, high = min(solid), max(solid)
-    ends = sum(count for value, count in totals.counts.items() if min(value - low, high - value) <= NEAR_COLOR)
-    peaks = totals.counts.get(low, 0) + totals.counts.get(high, 0)
-    looks_so = high - low > 4 * NEAR_COLOR and len(totals.values) > 16 and ends > 0.9 * totals.pixels
-    if not looks_so or peaks < 0.5 * totals.pixels:
+def _is_thin(totals: Totals, value: int, inner_share: float) -> bool:
+    return _inner(totals, value) <= inner_share and totals.counts[value] <= SMEARED_PIXELS * totals.pixels
+
+
+def _lies_between(totals: Totals, value: int, low: int, high: int) -> bool:
+    between = totals.between[value] >= BETWEEN_SHARE * totals.counts[value]
+    return low < value < high and between and _is_thin(totals, value, INNER_SHARE)
+
+
+def _behind_a_gap(totals: Totals, solid: Sequence[int], candidates: Collection[int]) -> set[int]:
+    """Of ids that count without a gap, those in few files that lie further up: 9 where all others are 0 to 4."""
+    common = {value for value in solid if not (_few_files(totals, value) and _share(totals, value) <= BEHIND_A_GAP)}
+    if not common or max(common) - min(common) != len(common) - 1 or min(common) > 1:
         return set()
-    return {value for value in candidates if value not in (low, high)}
+    return {
+        value
+        for value in candidates
+        if value > max(common) + 1 and _few_files(totals, value) and _share(totals, value) <= BEHIND_A_GAP
+    }
+
+
+def _share(totals: Totals, value: int) -> float:
+    return totals.counts[value] / totals.pixels
+
+
+def _noise(totals: Totals, solid: Sequence[int]) -> set[int]:
+    """What JPEG or smoothing makes of grey levels: all values without an area, and those close to a class's."""
+    thin = {value for value in totals.values if _is_thin(totals, value, NOISE_INNER_SHARE)}
+    if len(thin) < max(NOISE_VALUES, 3 * len(solid)):
+        return set()
+    frequent = totals.counts
+    close = {
+        value for value in solid
+        if any(abs(value - peak) <= NEAR and frequent[peak] >= PEAK * frequent[value] for peak in solid)
+    }  # fmt: skip
+    return thin | close
 
 
 def _is_mixture(colors: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """(K,) 0xRRGGBB, (M,) 0xRRGGBB -> (K,) bool: within `NEAR_COLOR` of the line between two of `solid`."""
+    """(K,) 0xRRGGBB, (M,) 0xRRGGBB -> (K,) bool: within `NEAR` of the line between two of `solid`."""
     points, ends = _parts(colors), _parts(solid[:64])  # (K, 3), (M, 3)
     nearest = np.linalg.norm(points[:, None] - ends[None], axis=-1).min(1)
     for first in range(len(ends)):
@@ -113,7 +146,7 @@ def _is_mixture(colors: np.ndarray, solid: np.ndarray) -> np.ndarray:
             line = ends[second] - ends[first]
             along = np.clip((points - ends[first]) @ line / (line @ line), 0, 1)
             nearest = np.minimum(nearest, np.linalg.norm(points - ends[first] - along[:, None] * line, axis=1))
-    return nearest <= NEAR_COLOR
+    return nearest <= NEAR
 
 
 def _parts(colors: np.ndarray) -> np.ndarray:

@@ -33,8 +33,8 @@ class Values:
     """The pixel values of one label file in one domain, most frequent first.
 
     values: (K,) int64 numbers or 0xRRGGBB. counts: (K,) pixels of each. inner: (K,) those whose four neighbours hold
-    the same value: an area has some, a smeared border has none. between: (K,) those with both a smaller and a larger
-    value among their eight neighbours. rest: pixels of the values that were not kept.
+    the same value: an area has many, a smeared border few. between: (K,) those with both a smaller and a larger value
+    at most three pixels away. rest: pixels of the values that were not kept.
     """
 
     values: np.ndarray
@@ -239,8 +239,11 @@ def _inner(pixels: np.ndarray) -> np.ndarray:
 
 
 def _between(pixels: np.ndarray) -> np.ndarray:
-    """(H, W) bool: a smaller and a larger value among the eight neighbours."""
-    return (_around(pixels, np.minimum) < pixels) & (_around(pixels, np.maximum) > pixels)
+    """(H, W) bool: a smaller and a larger value at most three pixels away."""
+    low = high = pixels
+    for _ in range(3):
+        low, high = _around(low, np.minimum), _around(high, np.maximum)
+    return (low < pixels) & (high > pixels)
 
 
 def _around(pixels: np.ndarray, choose: np.ufunc) -> np.ndarray:

@@ -56,6 +56,14 @@ def check_classes(folder: LabelledFolder, histogram: Histogram) -> Iterator[Find
     yield from _naming(folder)
     if histogram.files and len(used) <= 1:
         only = classes.names[next(iter(used))] if used else "ignored"
+        if histogram.ignored and used <= {0} and len(classes) > 2:
+            yield finding(
+                "one-class",
+                "The label maps hold nothing but 0 and 255, and 255 is ignored where {classes} classes are named. If "
+                "they are masks, name two classes.",
+                classes=len(classes),
+            )
+            return
         yield finding(
             "one-class",
             "All label maps hold nothing but {only}, so there is nothing to learn. Check that the right files were "

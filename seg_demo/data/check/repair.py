@@ -14,7 +14,7 @@ from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.check.checking import Checked
 from seg_demo.data.check.finding import KINDS, LEFT_OUT, Finding
 from seg_demo.data.check.pictures import is_turned
-from seg_demo.data.check.values import smeared_ids
+from seg_demo.data.check.values import number_totals, smeared_ids
 from seg_demo.data.folder import LabelledFolder, open_folder
 from seg_demo.data.images import TURNS
 from seg_demo.data.listing import Pair
@@ -105,6 +105,7 @@ class _Plan:
         if "swapped" in self.by_kind:
             self.folder = _swapped(self.folder)
             self.looks = self.folder.looks
+        self.totals = number_totals(self.folder)
 
     def names(self, look: Look) -> list[str]:
         return [self.folder.listing.shown(path) for path in (look.pair.image, look.pair.label) if path]
@@ -139,7 +140,7 @@ class _Plan:
             holes = unknown & np.isin(values, np.fromiter(strays, np.int64))
             ids, unknown = filled(ids, holes), unknown & ~holes
         if "smeared-values" in mine:
-            ids = filled(ids, np.isin(ids, smeared_ids(self.folder, label)))
+            ids = filled(ids, np.isin(ids, smeared_ids(self.folder, label, self.totals)))
         if "unknown-values" in mine:
             unknown = np.zeros(ids.shape, bool)  # they are the ignore index already
         if "rotated" in self.by_kind and is_turned(look, image, label):

@@ -12,11 +12,12 @@ from seg_demo.data.check.finding import Finding, finding
 from seg_demo.data.check.pictures import label_name
 from seg_demo.data.folder import LabelledFolder
 from seg_demo.data.masks import Domain, shown_value
-from seg_demo.data.strays import BETWEEN_SHARE, INNER_SHARE
+from seg_demo.data.strays import BETWEEN_SHARE, INNER_SHARE, Totals
 from seg_demo.data.survey import PHOTO_VALUES, LabelFacts, Look, decoded_values
 
 LOSSY_FORMATS = ("JPEG", "MPO", "WEBP")
 SHOWN_VALUES = 3
+WIDE = 0.6  # share of inner pixels in classes that are no lines
 SMEARED_AT_LEAST = 1e-3  # of a file's pixels; a smaller class may really be a line
 CLOSE_VALUES = 32  # grey levels that JPEG still keeps apart
 
@@ -50,6 +51,7 @@ def check_values(folder: LabelledFolder) -> Iterator[Finding]:
             highest=len(folder.classes), classes=len(folder.classes),
         )  # fmt: skip
         return
+    totals = number_totals(folder)
     for _, facts, name in labels_of(folder):
         domain = folder.reading.decoding.domain(facts.kind)
         unknown = [
@@ -82,7 +84,7 @@ def check_values(folder: LabelledFolder) -> Iterator[Finding]:
             strays = folder.reading.strays.get(domain, frozenset())
             yield from _unknown(folder, name, domain, [pair for pair in unknown if pair[0] not in strays], False)
             yield from _unknown(folder, name, domain, [pair for pair in unknown if pair[0] in strays], True)
-        elif smeared := smeared_ids(folder, facts):
+        elif smeared := smeared_ids(folder, facts, totals):
             yield finding(
                 "smeared-values",
                 "{file} has {classes} only as thin lines between two other classes, as resizing a label map smoothly "
@@ -108,8 +110,8 @@ def _unknown(
     if stray:
         yield finding(
             "stray-values",
-            "{file} holds {values} in {pixels} pixels, which looks like a trace of resizing, smoothing or compression. "
-            "Give these pixels the class next to them; if it is a class, name all classes.",
+            "{file} holds {values} in {pixels} pixels, which looks like a slip, or a trace of resizing, smoothing or "
+            "compression. Give these pixels the class next to them; if it is a class, name all classes.",
             (name,), **fields,
         )  # fmt: skip
     elif domain == "number":
@@ -140,8 +142,11 @@ def is_off_by_one(folder: LabelledFolder) -> bool:
     return folder.classes_named and 0 not in found and max(found, default=0) == count and count > 1
 
 
-def smeared_ids(folder: LabelledFolder, facts: LabelFacts) -> list[int]:
-    """Class ids that a file has only as thin lines between a smaller and a larger value."""
+def smeared_ids(folder: LabelledFolder, facts: LabelFacts, totals: Totals) -> list[int]:
+    """Class ids that a file has only as thin lines between a smaller and a larger value.
+
+    totals: of the numbers in all files. A class that is narrow everywhere, as poles are, is left alone.
+    """
     if facts.numbers is None or folder.reading.decoding.domain(facts.kind) == "color":
         return []
     values, table = facts.numbers, folder.reading.decoding.numbers
@@ -151,5 +156,13 @@ def smeared_ids(folder: LabelledFolder, facts: LabelFacts) -> list[int]:
         if count >= SMEARED_AT_LEAST * facts.size[0] * facts.size[1]
         and inner <= INNER_SHARE * count
         and between >= BETWEEN_SHARE * count
+        and not INNER_SHARE < totals.inner[value] / totals.counts[value] < WIDE
         and table.get(value, IGNORE_INDEX) != IGNORE_INDEX
     ]
+
+
+def number_totals(folder: LabelledFolder) -> Totals:
+    """Of all label files that are read as numbers."""
+    decoding = folder.reading.decoding
+    files = [facts.numbers for _, facts, _ in labels_of(folder) if decoding.domain(facts.kind) == "number"]
+    return Totals.of([values for values in files if values is not None], "number")
