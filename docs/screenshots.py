@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -46,12 +48,47 @@ def shoot(browser: Any, url: str, shot: dict[str, Any]) -> None:
     context.close()
 
 
+def with_mistakes(folder: Path) -> list[Path]:
+    """The drawn example as cat.jpg + cat_mask.png, with a stray value, a small label map and one that is missing."""
+    files = []
+    for number, label in enumerate(sorted((HERE.parent / "examples" / "newts" / "masks").glob("*.png"))):
+        files.append(shutil.copy(label.parents[1] / "images" / f"{label.stem}.jpg", folder))
+        mask = Image.open(label)
+        if number == 5:
+            mask = mask.resize((mask.width // 2, mask.height // 2), Image.Resampling.NEAREST)
+        if number == 7:
+            ids, palette = np.array(mask), mask.getpalette()
+            ids[40:44, 60:66] = 99
+            mask = Image.fromarray(ids, mode="P")
+            mask.putpalette(palette or [])
+        if number != 3:
+            files.append(folder / f"{label.stem}_mask.png")
+            mask.save(files[-1])
+    (folder / "classes.txt").write_text("background\nakahara\nmadara\n")
+    return [*map(Path, files), folder / "classes.txt"]
+
+
+def shoot_finetune(browser: Any, url: str) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 860}, locale="en-US")
+    page.goto(f"{url}?__theme=light")
+    page.get_by_role("tab", name="Fine-tune").click()
+    with tempfile.TemporaryDirectory() as folder:
+        page.set_input_files("#ft-files input[type=file]", list(map(str, with_mistakes(Path(folder)))))
+        page.wait_for_selector("#ft-gallery img")
+        page.wait_for_selector("#ft-stop", state="detached")
+    page.wait_for_timeout(1500)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.save(HERE / "images" / "finetune-light.jpg", quality=88)
+    page.close()
+
+
 def main() -> None:
     demo = serve(host="127.0.0.1", block=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for shot in SHOTS:
             shoot(browser, demo.local_url, shot)
+        shoot_finetune(browser, demo.local_url)
         browser.close()
     demo.close()
 
