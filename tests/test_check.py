@@ -37,4 +37,5 @@ def test_every_kind_of_finding_is_planted_and_shown() -> None:
     assert len(FAULTS) >= 40
     documented = DOCS.with_name("data.md").read_text("utf-8")
     assert all(documented.count(f"\n| {fault.planted} |") == 1 for fault in FAULTS)
+    assert f" {len(FAULTS)} mistakes that were planted" in (DOCS.parents[1] / "README.md").read_text("utf-8")
     assert {kind for fault in FAULTS for kind in fault.kinds} == set(KINDS)
