@@ -53,7 +53,7 @@ def with_mistakes(folder: Path) -> list[Path]:
     files = []
     for number, label in enumerate(sorted((HERE.parent / "examples" / "newts" / "masks").glob("*.png"))):
         files.append(shutil.copy(label.parents[1] / "images" / f"{label.stem}.jpg", folder))
-        mask = Image.open(label)
+        mask: Image.Image = Image.open(label)
         if number == 5:
             mask = mask.resize((mask.width // 2, mask.height // 2), Image.Resampling.NEAREST)
         if number == 7:

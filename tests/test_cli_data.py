@@ -180,3 +180,10 @@ def test_layouts_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_download(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "download", "newt", "--out", str(tmp_path / "out")]) == 1
     assert 'Did you mean "newts"?' in capsys.readouterr().err
+
+
+def test_two_polygon_formats_in_one_folder_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.json").write_text('{"shapes": [], "imagePath": "a.jpg"}')
+    (tmp_path / "b.xml").write_text("<annotation><imagesize/></annotation>")
+    assert main(["data", "check", str(tmp_path)]) == 1
+    assert "holds two formats: a.json is labelme-json, b.xml is labelme-xml" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seg_demo.data.archive import is_archive, unpack
-from seg_demo.data.polygons import convert, detect
+from seg_demo.data.polygons import convert, formats_of
 from seg_demo.data.registry import find_listing
 from seg_demo.data.survey import Progress
 from seg_demo.errors import UserError
@@ -37,26 +37,16 @@ def bring_in(
     """
     reasons: list[str] = []
     folder = source
-    if source.is_file() and (is_archive(source) or not _holds_polygons(source)):  # `unpack` says what is no archive
+    if source.is_file() and (is_archive(source) or not formats_of(source)):  # `unpack` says what is no archive
         unpacked = unpack(source, workspace / "unpacked", progress=progress)
         folder = unpacked.folder
         reasons.append(f"{source.name} was unpacked: {unpacked.files} files.")
     try:
         find_listing(folder)
         return Brought(folder, tuple(reasons))
-    except UserError as no_label_maps:
-        try:
-            detect(folder)
-        except UserError:
-            raise no_label_maps from None
+    except UserError:
+        if not formats_of(folder):
+            raise
     converted = convert(folder, workspace / "converted", classes=classes, order=order, progress=progress)
     reasons += [converted.why, f"{converted.pictures} label maps were painted from polygons."]
     return Brought(workspace / "converted", tuple(reasons))
-
-
-def _holds_polygons(file: Path) -> bool:
-    try:
-        detect(file)
-    except UserError:
-        return False
-    return True

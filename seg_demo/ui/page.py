@@ -10,6 +10,7 @@ import gradio as gr
 
 from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
+from seg_demo.ui.finetune import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
 from seg_demo.ui.segment import SegmentTab
 from seg_demo.ui.theme import CSS, THEME
@@ -22,8 +23,11 @@ def build_page(library: Library) -> gr.Blocks:
     with gr.Blocks(title="seg_demo · semantic segmentation", delete_cache=(3600, 86400)) as demo:
         with gr.Column(elem_classes="page-head"):
             gr.Markdown(text("headline"))
-        with gr.Tabs(), gr.Tab(text("segment"), id="segment"):
-            SegmentTab(demo, library)
+        with gr.Tabs():
+            with gr.Tab(text("segment"), id="segment"):
+                SegmentTab(demo, library)
+            with gr.Tab(text("finetune"), id="finetune"):
+                FineTuneTab()
     return demo
 
 
@@ -46,7 +50,7 @@ def serve(
     demo.queue(max_size=64)
     demo.launch(
         server_name=host, server_port=port, prevent_thread_lock=True, theme=THEME, css=CSS, i18n=I18N,
-        max_file_size="100mb", enable_monitoring=False, run_history=False, footer_links=["api"],
+        max_file_size="1gb", enable_monitoring=False, run_history=False, footer_links=["api"],
     )  # fmt: skip
     threading.Thread(target=_warm_up, args=(library,), daemon=True).start()
     if block:

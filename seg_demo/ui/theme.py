@@ -20,14 +20,93 @@ THEME = gr.themes.Default(
     block_shadow="none",
 )
 
-CSS = """
+# Text and icon colours of the Fine-tune tab's cards, on light and on dark ground; each also has a word and an icon.
+CHECK_CSS = """
+.finetune-tab, .ft-status { --ft-error: #b91c1c; --ft-warning: #92400e; --ft-good: #047857; --ft-note: #475569; }
+.dark .finetune-tab, .dark .ft-status {
+  --ft-error: #fca5a5; --ft-warning: #fcd34d; --ft-good: #6ee7b7; --ft-note: #cbd5e1;
+}
+.finetune-tab :is(.verdict, .card) {
+  border: 1px solid var(--border-color-primary); border-left: 4px solid var(--tone, var(--border-color-primary));
+  border-radius: var(--radius-md); background: var(--block-background-fill); color: var(--body-text-color);
+  padding: 10px 14px; overflow-wrap: anywhere;
+}
+.finetune-tab .error { --tone: var(--ft-error); }
+.finetune-tab .warning { --tone: var(--ft-warning); }
+.finetune-tab .note { --tone: var(--ft-note); }
+.finetune-tab .good { --tone: var(--ft-good); }
+.finetune-tab .mark {
+  display: inline-grid; place-items: center; flex: none; width: 1.4em; height: 1.4em; border-radius: 50%;
+  border: 2px solid var(--tone); color: var(--tone); font-weight: 700; font-size: 0.85em; line-height: 1;
+}
+.verdict { display: flex; gap: 14px; align-items: flex-start; }
+.verdict .mark { font-size: 1.25rem; margin-top: 2px; }
+.verdict h2 { margin: 0; font-size: 1.15rem; color: var(--tone); }
+.verdict p { margin: 2px 0 0; }
+.verdict .file, .finetune-tab .quiet { color: var(--body-text-color-subdued); font-size: 0.9rem; }
+.card + .card { margin-top: 8px; }
+.card h3 { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin: 0 0 4px; font-size: 0.98rem; }
+.card .severity { color: var(--tone); }
+.card .count { border-radius: 1em; padding: 0 0.6em; background: var(--background-fill-secondary); font-size: 0.85em; }
+.finetune-tab .fragment ul { margin: 0; padding-left: 1.1rem; list-style: disc; font-size: 0.92rem; }
+.finetune-tab .fragment li { margin: 3px 0; }
+.finetune-tab .fragment details { font-size: 0.9rem; margin-top: 2px; }
+.finetune-tab .fragment summary { cursor: pointer; color: var(--body-text-color-subdued); }
+.finetune-tab .fragment p { margin: 0; }
+.card .repair { margin-top: 6px !important; font-size: 0.92rem; color: var(--ft-good); }
+.finetune-tab .scroll { max-height: 320px; overflow: auto; border-radius: var(--radius-md); }
+.finetune-tab table { width: 100%; border-collapse: collapse; font-size: 0.92rem; }
+.finetune-tab :is(th, td) {
+  text-align: left; padding: 4px 8px; border-bottom: 1px solid var(--border-color-primary); overflow-wrap: anywhere;
+}
+.finetune-tab :is(th, td):is(:nth-child(3), :nth-child(4)) { text-align: right; white-space: nowrap; }
+.swatch {
+  display: inline-block; width: 1em; height: 1em; margin-right: 8px; border-radius: 3px; vertical-align: -2px;
+  border: 1px solid var(--border-color-primary);
+}
+.finetune-tab td:first-child, .finetune-tab th { white-space: nowrap; }
+.folder-picker button {
+  width: 100%; padding: var(--button-small-padding); border-radius: var(--button-small-radius);
+  font-size: var(--button-small-text-size);
+  border: var(--button-border-width) solid var(--button-secondary-border-color);
+  background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color);
+}
+.folder-picker button:hover { background: var(--button-secondary-background-fill-hover); }
+.folder-picker p { margin: 4px 0 0; font-size: 0.9rem; color: var(--body-text-color-subdued); }
+.folder-picker p:empty { display: none; }
+#ft-results:not(:has(.verdict)), #ft-mended-box:not(:has(.mended)), #ft-repair-box:not(:has(input)),
+#ft-findings:not(:has(.card)) { display: none; }
+.ft-status { position: sticky; top: 0; z-index: 20; align-items: center; background: var(--body-background-fill); }
+.ft-status:not(:has(.status)) { display: none; }
+.ft-status .status { margin: 0; }
+.ft-status .problem { color: var(--ft-error); }
+.ft-status .problem::before { content: "✕ "; font-weight: 700; }
+.ft-status progress { width: 100%; height: 6px; accent-color: var(--primary-500); }
+#ft-stop { flex: 0 0 auto; min-width: 6rem; }
+.finetune-tab .block:has(> .html-container), .finetune-tab .html-container { padding: 0; }
+#ft-gallery, #ft-gallery .grid-wrap { height: auto !important; max-height: none !important; min-height: 0 !important; }
+#ft-gallery .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 150px), 1fr)) !important; grid-auto-rows: auto !important;
+  height: auto; padding-top: 2rem;
+}
+#ft-gallery .gallery-item, #ft-gallery .thumbnail-item { height: auto; width: 100%; aspect-ratio: auto; }
+#ft-gallery .thumbnail-item img { aspect-ratio: 2; height: auto; }
+#ft-gallery .caption-label {
+  position: static; display: block; max-width: none; width: 100%; border: 0; padding: 3px 6px; text-align: left;
+  font-size: 0.8rem; background: transparent;
+}
+"""
+
+CSS = (
+    CHECK_CSS
+    + """
 .gradio-container { width: 100%; max-width: 1680px !important; margin: 0 auto !important; }
 .gradio-container > .main { width: 100%; max-width: none !important; padding: 14px 24px !important; }
 .page-head h1 { margin: 0; font-size: 1.3rem; letter-spacing: -0.01em; }
 .page-head p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
 @media (min-width: 900px) {
-  .segment-tab { flex-wrap: nowrap !important; }
-  .segment-tab > .column:first-child { flex: 0 0 304px !important; }
+  :is(.segment-tab, .finetune-tab) { flex-wrap: nowrap !important; }
+  :is(.segment-tab, .finetune-tab) > .column:first-child { flex: 0 0 304px !important; }
 }
 #examples, #examples .gallery-container, #examples .grid-wrap { height: auto !important; min-height: 0 !important; }
 #examples .grid-container {
@@ -50,3 +129,4 @@ CSS = """
 @media (max-width: 899px) { .segment-tab > .column:nth-child(2) { order: -1; } }
 @media (max-width: 640px) { .gradio-container > .main { padding: 10px 10px !important; } }
 """
+)

@@ -34,6 +34,11 @@ FORMATS: Mapping[str, PolygonFormat] = {
 }
 
 
+def formats_of(source: Path) -> dict[str, Path]:
+    """The formats that a file or folder has, each with the file that shows it."""
+    return {name: file for name, format in FORMATS.items() if (file := format.recognise(source))}
+
+
 def detect(source: Path) -> tuple[str, str]:
     """The name of the format of a file or folder, and a sentence that says why.
 
@@ -41,7 +46,7 @@ def detect(source: Path) -> tuple[str, str]:
     """
     if not source.exists():
         raise UserError("{source} does not exist. Check the path.", source=source)
-    found = {name: file for name, format in FORMATS.items() if (file := format.recognise(source))}
+    found = formats_of(source)
     if not found:
         raise UserError(
             "{source} holds no polygons in a format that is known here. Known: {known}.",

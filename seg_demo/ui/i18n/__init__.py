@@ -52,3 +52,8 @@ def explain(error: UserError, language: str) -> str:
         key: explain(value, language) if isinstance(value, UserError) else value for key, value in error.fields.items()
     }
     return template.format(**fields)
+
+
+def translated(sentence: str, language: str) -> str:
+    """A constant English sentence of the core, such as what a repair does, in a given language."""
+    return ERRORS.get(language, {}).get(sentence, sentence)
