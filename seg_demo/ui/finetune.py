@@ -32,7 +32,6 @@ from seg_demo.ui.fragment import Fragment, Node, element
 from seg_demo.ui.i18n import explain, language_of, say, text
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "newts"
-EXAMPLE_CLASSES = "newts-species"
 PICTURES_SHOWN = 12
 CHECKS_AT_ONCE = 2
 Updates = dict[gr.blocks.Block, Any]
@@ -163,10 +162,7 @@ class FineTuneTab:
 
     def bring_example(self, bench: Bench | None, request: gr.Request) -> Iterator[Updates]:
         """Check the drawn pictures that come along."""
-        from seg_demo.palettes import CLASS_MAPS
-
-        names = "\n".join(CLASS_MAPS[EXAMPLE_CLASSES].names)
-        yield from self._bring([str(EXAMPLE)], names, "", bench, request, {self.files: None})
+        yield from self._bring([str(EXAMPLE)], "", "", bench, request, {self.files: None})
 
     def use_names(self, names: str | None, bench: Bench | None, request: gr.Request) -> Iterator[Updates]:
         """Check again with other class names."""
