@@ -24,6 +24,7 @@ from seg_demo.data.folder import open_folder
 from seg_demo.data.masks import palette_image
 from seg_demo.data.procedural import ProceduralNewts
 from seg_demo.errors import UserError
+from seg_demo.palettes import VOC
 
 PICTURES = 10
 CLASSES = ProceduralNewts(1, longest=64).classes
@@ -371,7 +372,67 @@ def _(good: Good) -> None:
     good.rewrite_all(lambda ids: ids + 1)
 
 
-@fault("Colours without a word which class is which", "guessed-classes", may_train=True)
+@fault(
+    "Colours in the order in which LabelMe and CVAT give them, names without colours", "guessed-classes", may_train=True
+)
+def _(good: Good) -> None:
+    (good.root / "classes.txt").write_text("background\nakahara\nmadara\n")
+    for number in range(PICTURES):
+        Image.fromarray(VOC.colorize(good.truth[good.names[number]])).save(good.label(number))
+
+
+@fault("A palette in which black is 1 and the object 0", "odd-palette", mended="by hand")
+def _(good: Good) -> None:
+    good.binary()
+    good.unnamed()
+    for number in range(PICTURES):
+        label = Image.fromarray(1 - good.truth[good.names[number]], mode="P")
+        label.putpalette([255, 255, 255, 0, 0, 0])
+        label.save(good.label(number))
+
+
+@fault("One 0/255 mask among label maps of ids", "mask-among-ids", mended="left out")
+def _(good: Good) -> None:
+    good.rewrite_all(lambda ids: ids)
+    good.rewrite(4, lambda ids: (ids > 0).astype(np.uint8) * 255)
+
+
+@fault("0/1 masks, 0/255 masks and 1-bit masks together", may_train=True)
+def _(good: Good) -> None:
+    good.binary()
+    for number in range(4):
+        good.rewrite(number, lambda ids: ids * 255)
+    for number in range(4, 7):
+        Image.fromarray(good.truth[good.names[number]] * 255).convert("1").save(good.label(number))
+
+
+@fault("Grey levels 0, 127, 255, classes not named", may_train=True)
+def _(good: Good) -> None:
+    good.unnamed()
+    good.rewrite_all(lambda ids: np.array([0, 127, 255], np.uint8)[ids])
+
+
+@fault("White as a class of coloured label maps", may_train=True)
+def _(good: Good) -> None:
+    good.unnamed()
+    for number in range(PICTURES):
+        colors = np.array([(0, 0, 0), (255, 255, 255), (0, 0, 200)], np.uint8)
+        Image.fromarray(colors[good.truth[good.names[number]]]).save(good.label(number))
+
+
+@fault("One RGB label map among palette files, classes not named", may_train=True)
+def _(good: Good) -> None:
+    good.unnamed()
+    number = next(place for place, name in enumerate(good.names) if good.truth[name].max() == 2)
+    Image.fromarray(CLASSES.colorize(good.truth[good.names[number]])).save(good.label(number))
+
+
+@fault("A grey photo in place of a label map", "label-is-photo", mended="left out")
+def _(good: Good) -> None:
+    Image.open(good.image(4)).convert("L").save(good.label(4))
+
+
+@fault("Colours without a word which class is which", "unassigned-colors", mended="by hand")
 def _(good: Good) -> None:
     (good.root / "classes.txt").write_text("background\nakahara\nmadara\n")
     table = np.array([(0, 0, 0), (250, 120, 10), (10, 120, 250)], np.uint8)
@@ -549,7 +610,7 @@ def run(fault: Fault, folder: Path) -> Outcome:
     fault.plant(good)
     checked = check(good.root)
     try:
-        repaired = repair(checked, folder / "repaired")
+        repaired = repair(checked, folder / "repaired", repairs_of(checked.report.findings))
     except UserError:
         return Outcome(fault, checked, None, False, 0.0)
     after = check(repaired.out)

@@ -1,6 +1,8 @@
-"""The one exception whose text is meant for a person."""
+"""Texts that are meant for a person, kept so that the page can show them in other languages."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 
 class UserError(Exception):
@@ -17,9 +19,39 @@ class UserError(Exception):
         self.fields = fields
         super().__init__(template.format(**fields))
 
+    @property
+    def sentence(self) -> Sentence:
+        """What it says."""
+        return Sentence(self.template, **self.fields)
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.template, self.fields))
 
 
-def _rebuild(kind: type[UserError], template: str, fields: dict[str, object]) -> UserError:
+class Sentence(str):
+    """Something that is told to the user, or a part of it: a text in English that keeps its template and its fields.
+
+    A field may be a `Sentence` or a `UserError` itself, which is then translated as well.
+
+    >>> where = Sentence("in {folder}", folder="masks")
+    >>> Sentence("Images {where}: {count}.", where=where, count=3)
+    'Images in masks: 3.'
+    """
+
+    template: str
+    fields: dict[str, object]
+
+    def __new__(cls, template: str, **fields: object) -> Sentence:
+        told = super().__new__(cls, template.format(**fields))
+        told.template, told.fields = template, fields
+        return told
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.template, self.fields))
+
+
+Told = TypeVar("Told", UserError, Sentence)
+
+
+def _rebuild(kind: type[Told], template: str, fields: dict[str, object]) -> Told:
     return kind(template, **fields)

@@ -58,6 +58,38 @@ def test_a_repaired_copy_passes(good: Good, tmp_path: Path, capsys: pytest.Captu
     assert "is there already and is not empty" in capsys.readouterr().err
 
 
+def test_a_repair_that_could_lose_something_is_only_made_when_asked_for(
+    good: Good, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(good.image(0), good.image(1))
+    shutil.copy(good.label(0), good.label(1))
+    assert main(["data", "check", str(good.root), "--repair", str(tmp_path / "all")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Repair (only with --only same-picture): one of each is kept." in said
+    assert len(list((tmp_path / "all").rglob("masks/*"))) == 10
+    one = tmp_path / "one"
+    assert main(["data", "check", str(good.root), "--repair", str(one), "--only", "same-picture"]) == 0
+    assert len(list(one.rglob("masks/*"))) == 9
+
+
+def test_the_class_file_gives_polygons_their_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "labelme"
+    source.mkdir()
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 255, (40, 60, 3), np.uint8)
+        Image.fromarray(noise).save(source / f"{number}.jpg")
+        shapes = [
+            {"label": label, "shape_type": "rectangle", "points": [[left, 5], [left + width, 25]]}
+            for label, left, width in (("cat", 1, 30), ("dog", 40, 9))
+        ]
+        document = {"shapes": shapes, "imagePath": f"{number}.jpg", "imageHeight": 40, "imageWidth": 60}
+        (source / f"{number}.json").write_text(json.dumps(document))
+    (tmp_path / "mine.txt").write_text("background\ndog\ncat\n")
+    assert main(["data", "check", str(source), "--classes", str(tmp_path / "mine.txt"), "--json"]) == 0
+    shares = {entry["name"]: entry["share"] for entry in json.loads(capsys.readouterr().out)["classes"]}
+    assert shares["cat"] > 2 * shares["dog"] > 0
+
+
 def test_a_copy_must_not_lie_in_the_original(good: Good, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", str(good.root), "--repair", str(good.root / "mended")]) == 1
     assert "lies in" in capsys.readouterr().err

@@ -19,12 +19,12 @@ from PIL import Image
 
 from seg_demo.data.check import check
 from seg_demo.data.check.finding import KINDS
-from seg_demo.errors import UserError
-from seg_demo.ui import bench
+from seg_demo.errors import Sentence, UserError
+from seg_demo.ui import bench, findings
 from seg_demo.ui.background import followed
 from seg_demo.ui.finetune import EXAMPLE, FineTuneTab
 from seg_demo.ui.fragment import SCRIPT, TEMPLATE, element
-from seg_demo.ui.i18n import I18N, LANGUAGES, TEXTS
+from seg_demo.ui.i18n import I18N, LANGUAGES, TEXTS, explain
 from seg_demo.ui.theme import CSS
 
 HOSTILE_FILE = "${document.title='owned'} {{value}} &lt;b&gt;"
@@ -215,6 +215,9 @@ def test_servers_folders_are_never_named() -> None:
     inner = UserError("{file} is empty.", file=home / "collected/a.png")
     error = bench.without_paths(UserError("{file}: {why}", file="a.png", why=inner), home, "x")
     assert str(error) == "a.png: a.png is empty."
+    sentence = bench.without_paths(Sentence("The classes are those of {file}.", file=home / "classes.txt"), home, "x")
+    assert sentence == "The classes are those of classes.txt."
+    assert explain(sentence, "ja") == "クラスは classes.txt に従います。"
 
 
 def test_work_ends_soon_after_its_generator() -> None:
@@ -273,6 +276,27 @@ def test_nothing_that_is_shown_is_parsed_as_html() -> None:
         "children": ["<b>"],
         "color": "rgb(1, 2, 3)",
     }
+
+
+@pytest.mark.parametrize(
+    ("language", "unpacked", "splits"),
+    [
+        ("en", "good.zip was unpacked: 13 files.", "5 train, 1 val"),
+        ("ja", "good.zip を展開しました: 13 個のファイル。", "学習用 5 枚、検証用 1 枚"),
+        ("zh", "已解压 good.zip:13 个文件。", "训练 5 张、验证 1 张"),
+    ],
+)
+def test_what_was_recognised_is_told_in_the_visitors_language(
+    good: Path, home: Path, language: str, unpacked: str, splits: str
+) -> None:
+    brought = bench.bring([good], home, "ground\nnewt", "")
+    (told,) = findings.reasons(brought, language)
+    lines = [item["children"][0] for item in told["children"]]  # type: ignore[index, call-overload]
+    assert lines[0] == unpacked
+    assert any("classes.txt" in line for line in lines)
+    assert str(home) not in "".join(lines)
+    assert splits in json.dumps(findings.verdict(brought, language), ensure_ascii=False)
+    assert bench.report_of(brought)["reasons"][0] == "good.zip was unpacked: 13 files."
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,40 @@ def test_wrong_arguments(root: Path, tmp_path: Path) -> None:
         open_folder(root, layout="voc")
 
 
+def test_pictures_that_look_the_same_go_the_same_way(tmp_path: Path) -> None:
+    root = write(tmp_path / "data", 20)
+    for number in range(0, 20, 10):
+        Image.open(root / "images" / f"picture_{number}.png").save(root / "images" / f"picture_{number + 1}.png")
+    for seed in range(8):
+        split = {look.pair.name: look.pair.split for look in open_folder(root, seed=seed).looks}
+        assert split["picture_0"] == split["picture_1"] and split["picture_10"] == split["picture_11"]
+        assert 3 <= sum(side == "val" for side in split.values()) <= 5
+
+
+def test_a_named_pipe_is_no_picture(root: Path) -> None:
+    os.mkfifo(root / "images" / "picture_99.png")
+    assert len(open_folder(root).looks) == 10
+
+
+def test_no_label_file_can_be_read(root: Path) -> None:
+    for path in (root / "masks").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"None of the 10 label files can be read; the first: masks/\S+ is empty"):
+        open_folder(root)
+
+
+def test_a_layout_with_its_own_numbers_takes_no_other_classes(tmp_path: Path) -> None:
+    for name, value in (("0001TP_1", 0), ("0001TP_2", 11)):
+        for folder, picture in (("train", (40, 50, 3)), ("trainannot", (40, 50))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.fromarray(np.full(picture, value, np.uint8)).save(tmp_path / folder / f"{name}.png")
+    (tmp_path / "mine.txt").write_text("a\nb")
+    with pytest.raises(
+        UserError, match=r"has the layout camvid with 11 classes \(sky, \.\.\.\), but .*mine.txt names 2"
+    ):
+        open_folder(tmp_path, class_file=tmp_path / "mine.txt")
+
+
 def test_two_classes_take_every_class_but_the_first_as_one(root: Path) -> None:
     two = ClassMap.of("background", "animal")
     samples = open_folder(root).split("trainval")
@@ -155,6 +190,7 @@ def test_two_classes_take_every_class_but_the_first_as_one(root: Path) -> None:
         ("class_dict.csv", "name,r,g,b\nbackground,0,0,0\ncat,200,0,0\ndog,0,0,200\n", NamedClasses(CLASSES, True)),
         ("classes.txt", "0: background\n1: cat\n", NamedClasses(ClassMap.of("background", "cat"), False)),
         ("classes.txt", "0 background 0 0 0\n1 cat 200 0 0\n2 dog 0 0 200", NamedClasses(CLASSES, True)),
+        ("classes.csv", "id,name\n0,background\n1,cat\n", NamedClasses(ClassMap.of("background", "cat"), False)),
         ("classes.txt", "2 pence\n1 penny\n", NamedClasses(ClassMap.of("2 pence", "1 penny"), False)),
         ("a.json", '["背景", "猫"]', NamedClasses(ClassMap.of("背景", "猫"), False)),
         ("a.json", '{"1": "cat", "0": "background"}', NamedClasses(ClassMap.of("background", "cat"), False)),
@@ -187,6 +223,8 @@ def test_a_class_file_comes_back(tmp_path: Path) -> None:
         ("a.txt", b"x" * (1 << 20) + b"y", "larger than 1 MB"),
         ("a.json", b"{", "is not a list of class names in JSON"),
         ("a.json", b'{"0": "a", "2": "b"}', "is not a list of class names in JSON"),
+        ("a.json", b'"abc"', "is not a list of class names in JSON"),
+        ("a.txt", b"1: background\n2: cat", r"numbers its classes from 1, but ids begin with 0"),
         ("a.json", b"[1, 2]", "is not a list of class names in JSON"),
         ("a.json", b"[" * 100_000, "is not a list of class names in JSON"),
     ],

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ast
+import copy
+import json
+import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
+from test_layouts import BUILDERS
 
 from seg_demo.data.check import KINDS
-from seg_demo.errors import UserError
+from seg_demo.data.folder import open_folder
+from seg_demo.data.intake import bring_in
+from seg_demo.data.registry import LAYOUTS
+from seg_demo.errors import Sentence, UserError
 from seg_demo.ui.i18n import ERRORS, LANGUAGES, TEXTS, explain, language_of, translated
 
 PACKAGE = Path(__file__).resolve().parent.parent / "seg_demo"
@@ -29,24 +38,44 @@ MET_BY_VISITORS = [
 TELLING = {"UserError": 0, "finding": 1}
 
 
-def constants(node: ast.expr) -> Iterator[str]:
-    """A text, or both of "a" if ... else "b"."""
-    if isinstance(node, ast.Constant):
+def constants(node: ast.expr, tree: ast.Module) -> Iterator[str]:
+    """A text, both of "a" if ... else "b", or what is assigned to a variable of the file.
+
+    What hands on the template of another sentence has none itself.
+    """
+    if isinstance(node, ast.IfExp):
+        yield from constants(node.body, tree)
+        yield from constants(node.orelse, tree)
+    elif values := [
+        each.value
+        for each in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == node.id
+    ]:
+        for value in values:
+            yield from constants(value, tree)
+    elif not (isinstance(node, ast.Attribute) and node.attr == "template"):
+        assert isinstance(node, ast.Constant), f"not a constant template: {ast.unparse(node)}"
         yield node.value
-    elif isinstance(node, ast.IfExp):
-        yield from constants(node.body)
-        yield from constants(node.orelse)
+
+
+def told(files: Iterable[Path], telling: Mapping[str, int]) -> set[str]:
+    return {
+        sentence
+        for tree in (ast.parse(file.read_text("utf-8")) for file in files)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in telling
+        for sentence in constants(node.args[telling[node.func.id]], tree)  # type: ignore[attr-defined]
+    }
+
+
+def reasons() -> set[str]:
+    """What was recognised, and why: all that the data rooms call a Sentence."""
+    return told((PACKAGE / "data").rglob("*.py"), {"Sentence": 0})
 
 
 def templates() -> set[str]:
-    """The sentences with which these files raise a UserError or tell a finding, and what repairs do."""
-    return {kind.repair for kind in KINDS.values() if kind.repair} | {
-        sentence
-        for file in MET_BY_VISITORS
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in TELLING
-        for sentence in constants(node.args[TELLING[node.func.id]])  # type: ignore[attr-defined]
-    }
+    """The sentences with which these files raise a UserError or tell a finding, reasons, and what repairs do."""
+    return {kind.repair for kind in KINDS.values() if kind.repair} | told(MET_BY_VISITORS, TELLING) | reasons()
 
 
 def fields(template: str) -> set[str]:
@@ -78,6 +107,94 @@ def test_a_sentence_in_another_language() -> None:
     assert explain(error, "en") == "{x}.png is empty. Choose another file."
     assert explain(error, "ja") == "{x}.png は空のファイルです。別のファイルを選んでください。"
     assert explain(UserError("Nobody translated this."), "zh") == "Nobody translated this."
+
+
+def test_a_sentence_is_a_text_that_keeps_its_parts() -> None:
+    inner = Sentence("the folder itself")
+    problem = UserError("{name} is empty. Choose another file.", name="a.png")
+    sentence = Sentence("{count} in {folder}: {problem} {{}}", count=3, folder=inner, problem=problem)
+    english = "3 in the folder itself: a.png is empty. Choose another file. {}"
+    assert sentence == english
+    assert hash(sentence) == hash(english)
+    assert json.loads(json.dumps([sentence])) == [english]
+    for again in (pickle.loads(pickle.dumps(sentence)), copy.deepcopy(sentence)):
+        assert isinstance(again, Sentence)
+        assert again == english
+        assert again.template == sentence.template
+        assert isinstance(again.fields["folder"], Sentence)
+        assert str(again.fields["problem"]) == str(problem)
+    assert problem.sentence == str(problem)
+
+
+def test_the_fields_of_a_sentence_are_translated_too() -> None:
+    folder = Sentence("the folder itself")
+    sentence = Sentence("Images in {folder} without a label file: {count}.", folder=folder, count=2)
+    assert translated(sentence, "en") == sentence
+    assert translated(sentence, "ja") == "「フォルダー直下」の画像のうち、ラベルファイルがないもの: 2 枚。"
+    empty = UserError("{name} is empty. Choose another file.", name="a.png")
+    assert explain(Sentence("Nobody translated this: {why}", why=empty), "zh") == (
+        "Nobody translated this: a.png 是空文件。请选择其他文件。"
+    )
+
+
+def pictures(root: Path, *names: str) -> None:
+    """Images are noise, label maps hold two classes."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shape = (24, 32) if "mask" in name else (24, 32, 3)
+        pixels = np.random.default_rng(0).integers(0, 2 if "mask" in name else 256, shape, np.uint8)
+        Image.fromarray(pixels).save(root / name)
+
+
+def build_side_by_side(root: Path) -> None:
+    pictures(root, *(f"{n}{end}" for n in range(3) for end in ("_img.png", "_mask.png")), "lonely.png")
+
+
+def build_half_sorted(root: Path) -> None:
+    pictures(root, *(f"train/{room}/{n}.png" for n in "abc" for room in ("images", "masks")), "train/masks_rgb/a.png")
+    pictures(root, "train/masks/d.png", "train/images/e.png")
+    (root / "labelmap.txt").write_text("ground:0,0,0::\nnewt:255,0,0::\n")
+
+
+def build_polygons(root: Path) -> None:
+    pictures(root, "images/a.png", "images/b.png")
+    drawn = {
+        "images": [{"id": n, "file_name": f"{name}.png", "height": 24, "width": 32} for n, name in enumerate("ab")],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 1, "segmentation": [[2, 2, 20, 2, 20, 20]]} for n in range(2)
+        ],
+        "categories": [{"id": 1, "name": "newt"}],
+    }
+    (root / "instances.json").write_text(json.dumps(drawn))
+
+
+# Words that English sentences are made of, and names of folders, classes and formats are not.
+ENGLISH = re.compile(
+    r"\b(the|a|an|and|or|of|in|that|which|is|are|was|were|it|its|there|no|not|have|has|hold|holds|names|by|from|with|"
+    r"without|same|file|files|pictures|colou?rs?|split|palette)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [*BUILDERS.values(), build_side_by_side, build_half_sorted, build_polygons],
+    ids=lambda build: build.__name__,
+)
+def test_reasons_are_translated_wholly(build: Callable[[Path], object], tmp_path: Path) -> None:
+    build(tmp_path / "写真")
+    brought = bring_in(tmp_path / "写真", tmp_path / "workspace")
+    folder = open_folder(brought.folder)
+    reasons = [LAYOUTS[folder.listing.layout].title, *brought.reasons, *folder.reasons]
+    if not isinstance(reasons[0], Sentence):
+        reasons = reasons[1:]  # a proper name
+    assert reasons
+    for reason in reasons:
+        assert isinstance(reason, Sentence), reason
+        assert translated(reason, "en") == reason
+        for language in sorted(ERRORS):
+            assert not ENGLISH.search(translated(reason, language)), translated(reason, language)
+            assert not re.search(r"[\u3000-\u9fff]", reason.replace("写真", "")), "the sentence itself stays English"
 
 
 def test_a_constant_sentence_in_another_language() -> None:

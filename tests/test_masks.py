@@ -67,6 +67,10 @@ KINDS = [
     ("RGB of grey ids", Image.fromarray(np.dstack([IDS] * 3)), "rgb", IDS),
     ("RGB of 0 and 255", Image.fromarray(np.dstack([BINARY * 255] * 3)), "rgb", BINARY),
     ("RGBA, the background transparent", with_alpha(np.where(IDS[..., None] > 0, RGB, 77), IDS > 0), "rgba", IDS),
+    ("black on nothing: the transparency is the mask", with_alpha(RGB * 0, IDS > 0), "grey", BINARY),
+    ("levels 0, 127, 255", grey(np.array([0, 127, 255])[IDS]), "grey", IDS),
+    ("levels 0, 20, 40", grey(IDS * 20), "grey", IDS),
+    ("white is a class", Image.fromarray(colored([(0, 0, 0), (255, 255, 255), (0, 0, 200)])), "rgb", IDS),
     ("grey with transparency", Image.merge("LA", (grey(IDS), grey(IDS * 0 + 9))), "grey", IDS),
 ]
 
@@ -93,7 +97,7 @@ def test_colours_that_are_given_decide(tmp_path: Path) -> None:
     swapped = colored([(0, 0, 0), (0, 0, 200), (200, 0, 0)])
     reading, (label_map,) = read(save(tmp_path, Image.fromarray(swapped)), classes=THREE, given=True)
     np.testing.assert_array_equal(label_map, np.array([0, 2, 1], np.uint8)[IDS])
-    assert reading.classes is THREE and not reading.guessed
+    assert reading.classes is THREE and reading.guess == "none"
 
 
 def test_colours_of_a_known_data_set_are_recognised(tmp_path: Path) -> None:
@@ -106,7 +110,7 @@ def test_colours_of_a_known_data_set_are_recognised(tmp_path: Path) -> None:
 def test_colours_of_named_classes_are_guessed_and_it_is_said(tmp_path: Path) -> None:
     named = ClassMap.of("background", "cat", "dog")
     reading, (label_map,) = read(save(tmp_path, Image.fromarray(RGB)), classes=named)
-    assert reading.guessed
+    assert reading.guess == "likely"
     np.testing.assert_array_equal(label_map, IDS)
 
 

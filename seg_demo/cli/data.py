@@ -33,7 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--all", action="store_true", help="name every file, not the first few of a kind")
     check.add_argument("--repair", type=Path, metavar="OUT", help="write a repaired copy into this new folder")
     check.add_argument(
-        "--only", type=names, metavar="KIND,...", help="the repairs to make, by the kinds in [brackets] (default: all)"
+        "--only",
+        type=names,
+        metavar="KIND,...",
+        help="the repairs to make, by the kinds in [brackets] (default: those that cannot lose anything good)",
     )
 
     convert = action("convert", "Paint polygons as label maps.")
@@ -86,16 +89,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     from seg_demo.data.check import check, repair
+    from seg_demo.data.class_file import read_class_file
     from seg_demo.data.intake import bring_in
+    from seg_demo.data.writer import must_be_free
     from seg_demo.errors import UserError
 
     if arguments.only and not arguments.repair:
         raise UserError("--only chooses among the repairs, so it needs --repair OUT. Add it.")
+    names = read_class_file(arguments.classes).classes.names if arguments.classes else None
+    if arguments.repair:
+        must_be_free(arguments.repair)
     with tempfile.TemporaryDirectory(prefix="seg_demo.") as temporary:
-        brought = bring_in(arguments.source, Path(temporary), progress=_progress("Unpacking"))
+        brought = bring_in(arguments.source, Path(temporary), classes=names, progress=_progress("Unpacking"))
         checked = check(
-            brought.folder, layout=arguments.layout, class_file=arguments.classes, seed=arguments.seed,
-            progress=_progress("Checking"),
+            brought.folder, layout=arguments.layout, seed=arguments.seed, progress=_progress("Checking"),
+            # Painted label maps have the classes in the file's order already.
+            class_file=None if brought.converted else arguments.classes,
         )  # fmt: skip
         report = checked.report
         document = {**report.to_json(), "folder": str(arguments.source)}
@@ -152,6 +161,8 @@ def _classes(report: Report) -> list[str]:
 
 
 def _findings(report: Report, every: bool, severities: tuple[str, ...] = ("error", "warning", "note")) -> list[str]:
+    from seg_demo.data.check import KINDS
+
     lines: list[str] = []
     shown: dict[str, int] = {}
     for found in report.findings:
@@ -162,7 +173,8 @@ def _findings(report: Report, every: bool, severities: tuple[str, ...] = ("error
             head, *rest = wrapped(f"[{found.kind}] {found.sentence}", indent=9)
             lines += [f"{MARKS[found.severity]}  {head.strip()}", *rest]
             if found.repair:
-                lines += wrapped(f"Repair: {found.repair}.", indent=9)
+                asked = "" if KINDS[found.kind].by_default else f" (only with --only {found.kind})"
+                lines += wrapped(f"Repair{asked}: {found.repair}.", indent=9)
     lines += [
         f"         [{kind}] and {count - SHOWN_OF_A_KIND} more of this kind; --all names them."
         for kind, count in shown.items()
@@ -206,15 +218,17 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
+    from seg_demo.data.class_file import read_class_file
     from seg_demo.data.folder import open_folder
     from seg_demo.data.intake import bring_in
     from seg_demo.viz.sheet import draw_sheet, save_sheet
 
     with tempfile.TemporaryDirectory(prefix="seg_demo.") as temporary:
-        brought = bring_in(arguments.source, Path(temporary), progress=_progress("Unpacking"))
+        names = read_class_file(arguments.classes).classes.names if arguments.classes else None
+        brought = bring_in(arguments.source, Path(temporary), classes=names, progress=_progress("Unpacking"))
         folder = open_folder(
-            brought.folder, layout=arguments.layout, class_file=arguments.classes, seed=arguments.seed,
-            progress=_progress("Reading"),
+            brought.folder, layout=arguments.layout, seed=arguments.seed, progress=_progress("Reading"),
+            class_file=None if brought.converted else arguments.classes,
         )  # fmt: skip
         save_sheet(draw_sheet(folder, arguments.count), arguments.out)
     write(f"Drew {arguments.out}")

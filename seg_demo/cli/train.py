@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a folder of labelled pictures, procedural:COUNT, or hub:OWNER/NAME; without it, drawn pictures only",
     )
-    parser.add_argument("--split", default="train", help="pictures to learn from: train (default), or trainval for both")
+    parser.add_argument("--split", default="train", help="pictures to learn from: train (default) or trainval")
     parser.add_argument(
         "--steps", type=whole(1, 10**9), metavar="N", help="optimisation steps, instead of the preset's"
     )

@@ -18,8 +18,8 @@ MAX_BYTES = 1 << 20
 
 _HEX = re.compile(r"(?P<name>.+?)\s+#(?P<hex>[0-9a-fA-F]{6})")
 _NUMBERS = re.compile(r"(?P<name>.+?)[\s,:]+(?P<r>\d{1,3})[\s,]+(?P<g>\d{1,3})[\s,]+(?P<b>\d{1,3})(?::.*)?")
-_COUNTED = re.compile(r"(?P<id>\d{1,3})(?:\s*:\s*|\s+)(?P<rest>\D.*)")
-_HEAD = re.compile(r"\w+\s*,\s*r\w*\s*,\s*g\w*\s*,\s*b\w*", re.IGNORECASE)
+_COUNTED = re.compile(r"(?P<id>\d{1,3})(?:\s*[:,;]\s*|\s+)(?P<rest>\D.*)")
+_HEAD = re.compile(r"\w+\s*,\s*r\w*\s*,\s*g\w*\s*,\s*b\w*|(id|index|value)\s*[,;\t]\s*\w+", re.IGNORECASE)
 
 
 class NamedClasses(NamedTuple):
@@ -67,9 +67,17 @@ def _from_lines(text: str, path: Path) -> tuple[list[str], list[Color]]:
     names: list[str] = []
     colors: list[Color] = []
     lines = [line.strip() for line in text.split("\n")]
-    counted = [match for line in lines if (match := _COUNTED.fullmatch(line))]
-    if len(counted) == sum(map(bool, lines)) and [int(match["id"]) for match in counted] == [*range(len(counted))]:
-        lines = [match["rest"] for match in counted]
+    named = [line for line in lines if line and not _HEAD.fullmatch(line)]
+    counted = [match for line in named if (match := _COUNTED.fullmatch(line))]
+    ids = [int(match["id"]) for match in counted]
+    if named and len(counted) == len(named):
+        if ids == [*range(1, len(ids) + 1)]:
+            raise UserError(
+                "{path} numbers its classes from 1, but ids begin with 0. Put a line for 0, the background, first.",
+                path=path,
+            )
+        if ids == [*range(len(ids))]:
+            lines = [match["rest"] for match in counted]
     for number, line in enumerate(lines, 1):
         is_remark = line.startswith("#") and not _HEX.fullmatch(line)
         if not line or is_remark or line == "__ignore__" or _HEAD.fullmatch(line):
@@ -101,7 +109,9 @@ def _from_json(text: str, path: Path) -> tuple[list[str], list[Color]]:
     try:
         document = json.loads(text)
         table = document.get("id2label", document) if isinstance(document, dict) else document
-        names = [table[str(key)] for key in range(len(table))] if isinstance(table, dict) else list(table)
+        if not isinstance(table, dict | list):
+            raise ValueError
+        names = [table[str(key)] for key in range(len(table))] if isinstance(table, dict) else table
         palette = document.get("palette", []) if isinstance(document, dict) else []
         colors = [(int(red), int(green), int(blue)) for red, green, blue in palette]
         if not all(isinstance(name, str) for name in names) or len(colors) not in (0, len(names)):

@@ -5,34 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seg_demo.classes import IGNORE_INDEX, MAX_CLASSES, ClassMap, distinct_colors
-from seg_demo.data.masks import Decoding, Domain, pack, unpack_color
+from seg_demo.classes import IGNORE_INDEX, ClassMap
+from seg_demo.data.colors import VOID_COLORS, color_table, packed_colors, read_colors
+from seg_demo.data.masks import Decoding, Domain
+from seg_demo.data.numbers import read_numbers
 from seg_demo.data.strays import Totals, find_strays
 from seg_demo.data.survey import LabelFacts
-from seg_demo.errors import UserError
-from seg_demo.palettes import CLASS_MAPS, VOC_COLORS
+from seg_demo.errors import Sentence, UserError
 
 DOMAINS: tuple[Domain, ...] = ("number", "color")
-HIGHEST_PLAIN_ID = 63  # without named classes, values up to this are taken for ids and higher ones for grey levels
-VOID_COLORS = {
-    0xE0E0C0: IGNORE_INDEX,
-    0xFFFFFF: IGNORE_INDEX,
-}  # VOC's border, and how this project draws ignored pixels
 
 
 @dataclass(frozen=True)
 class Reading:
     """How the label files of a data set are read. reasons: sentences for the user.
 
-    strays: values that look like the traces of resampling, smoothing or compression, not like classes. guessed: whether
-    the order of the classes was made up here.
+    strays: values that look like the traces of resampling, smoothing or compression, not like classes. guess: how far
+    the order of the classes was made up here: "none", "likely" or "blind".
     """
 
     decoding: Decoding
     classes: ClassMap
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
     strays: Mapping[Domain, frozenset[int]] = field(default_factory=dict)
-    guessed: bool = False
+    guess: str = "none"
 
 
 def find_reading(
@@ -46,157 +42,115 @@ def find_reading(
     """Decide what the values of `files` stand for.
 
     classes: where they are known. colors_given: whether their colours are those of the label files. numbers, colors:
-    what each number and each 0xRRGGBB stands for, where the layout says it. Otherwise the values themselves decide: ids
-    0, 1, 2, ...; 0 and 255, or 0 and any other; grey levels in order; colours of a known data set; colours by
-    frequency, black first.
-    Raises `UserError` where there are no label files.
+    what each number and each 0xRRGGBB stands for, where the layout says it. Otherwise the values of all files together
+    decide, as `read_numbers` and `read_colors` say. Raises `UserError` where there are no label files.
     """
     if not files:
         raise UserError("There is no label file that can be read. Add a label map to each picture.")
     files = [facts for facts in files if not facts.is_photo] or files
-    given = colors or (_color_table(classes) if classes and colors_given else {})
-    palettes, rgb, reasons = _domains(files, given)
+    given = dict(colors or (color_table(classes) if classes and colors_given else {}))
+    palettes, reasons = _palette_domain(files, given, packed_colors(classes) if classes and colors_given else [])
+    rgb, why = _rgb_domain(files, given)
+    reasons += why
     asked = Decoding({}, {}, palettes, rgb)
     totals = {domain: _totals(files, asked, domain) for domain in DOMAINS}
-    known: dict[Domain, set[int]] = {"number": {IGNORE_INDEX, *(numbers or ())}, "color": {*VOID_COLORS, *given}}
-    if classes and not numbers:
-        known["number"] |= set(range(len(classes)))
+    known = _known(totals, classes, numbers, given)
     strays = {domain: find_strays(total, known[domain]) for domain, total in totals.items() if total.files}
-    main = {domain: [value for value in totals[domain].values if value not in strays[domain]] for domain in strays}
 
-    guessed = False
-    number_table: Mapping[int, int] = {}
-    color_table: Mapping[int, int] = {}
-    if "number" in main:
-        number_table, classes, why = _number_table(main["number"], classes, numbers)
+    number_table: Mapping[int, int] = numbers or {}
+    by_color: Mapping[int, int] = {}
+    guess = "none"
+    if "number" in strays and not (classes and numbers):
+        sets = [held - strays["number"] for held in _number_sets(files, asked)]
+        number_table, classes, why = read_numbers([held for held in sets if held], classes)
         reasons += why
-    if "color" in main:
-        color_table, classes, why, guessed = _colors(main["color"], classes, given)
+    if "color" in strays:
+        if not given and palettes == "number":  # an RGB file among palette files means what the palettes say
+            given = {color: index for index, color in _palette(files).items() if color is not None}
+        by_color, classes, why, guess = read_colors(totals["color"], strays["color"], classes, given)
         reasons += why
     assert classes is not None
-    return Reading(Decoding(number_table, color_table, palettes, rgb), classes, tuple(reasons), strays, guessed)
-
-
-def _domains(files: Sequence[LabelFacts], given: Mapping[int, int]) -> tuple[Domain, Domain, list[str]]:
-    """Whether palette and RGB files hold numbers or colours, and why. given: the colours that are known."""
-    reasons: list[str] = []
-    palettes: Domain = "number"
-    seen: dict[int, int] = {}
-    differing = False
-    for facts in files:
-        for index, color in facts.palette.items():
-            differing |= seen.setdefault(index, color) != color
-    by_color = bool(given) and set(seen.values()) <= set(given)
-    if seen and differing:
-        palettes = "color"
-        reasons.append(
-            "The palette files do not share one palette, so that an index means another colour in each: they are read "
-            "by colour."
-        )
-    elif seen and by_color and any(given[color] != index for index, color in seen.items()):
-        palettes = "color"
-        reasons.append("The palette files use the given colours under other indices: they are read by colour.")
-    elif seen:
-        reasons.append("Palette files are read by their indices, not by their colours.")
-    colored = [facts for facts in files if facts.kind in ("rgb", "rgba")]
-    rgb: Domain = "color"
-    if (
-        colored
-        and all(facts.greys for facts in colored)
-        and not (given and {int(value) for facts in colored for value in facts.colors.values} <= set(given))
-    ):
-        rgb = "number"
-        reasons.append("The RGB label files are grey throughout: their grey levels are read as numbers.")
-    return palettes, rgb, reasons
+    return Reading(Decoding(number_table, by_color, palettes, rgb), classes, tuple(reasons), strays, guess)
 
 
 def _totals(files: Sequence[LabelFacts], asked: Decoding, domain: Domain) -> Totals:
     return Totals.of([facts.values(domain) for facts in files if asked.domain(facts.kind) == domain], domain)
 
 
-def _number_table(
-    values: Sequence[int], classes: ClassMap | None, fixed: Mapping[int, int] | None
-) -> tuple[Mapping[int, int], ClassMap, list[str]]:
-    """values: in use, without strays."""
-    if fixed is not None and classes is not None:
-        return fixed, classes, []
-    labels = sorted({value for value in values if value != IGNORE_INDEX})
-    ids = {class_id: class_id for class_id in range(len(classes) if classes else 0)} | {IGNORE_INDEX: IGNORE_INDEX}
-    if classes and all(value in ids for value in values) and not (len(classes) == 2 and 1 not in values):
-        return ids, classes, []
-    two = classes is None or len(classes) == 2
-    if two and set(values) == {0, IGNORE_INDEX}:
-        classes = classes or ClassMap.of("background", "object")
-        return {0: 0, 255: 1}, classes, [f'The label files hold 0 and 255: 255 is read as "{classes.names[1]}".']
-    if two and len(labels) == 2 and labels[0] == 0 and (labels[1] > HIGHEST_PLAIN_ID or classes) and labels[1] != 1:
-        classes = classes or ClassMap.of("background", "object")
-        table = {0: 0, labels[1]: 1} | ({} if labels[1] > 255 else {IGNORE_INDEX: IGNORE_INDEX})
-        return table, classes, [f'The label files hold 0 and {labels[1]}: {labels[1]} is read as "{classes.names[1]}".']
-    highest = labels[-1] if labels else 0
-    if classes and (highest <= HIGHEST_PLAIN_ID or len(classes) not in (len(labels), len(set(values)))):
-        return ids, classes, []  # whatever else is there will be reported
-    if not classes and highest <= HIGHEST_PLAIN_ID:
-        count = max(2, highest + 1)
-        names = ["background", *(f"class {class_id}" for class_id in range(1, count))]
-        return (
-            {class_id: class_id for class_id in range(count)} | {IGNORE_INDEX: IGNORE_INDEX},
-            ClassMap.of(*names),
-            [f"The label files hold values up to {highest}, which are read as class ids."],
-        )
-    levels = sorted(set(values)) if not classes or len(set(values)) == len(classes) else labels
-    levels = levels[:MAX_CLASSES]  # the others stand for nothing, and will be reported
-    classes = classes or ClassMap.of("background", *(f"class {class_id}" for class_id in range(1, len(levels))))
-    shown = ", ".join(map(str, levels[:8])) + (", ..." if len(levels) > 8 else "")
-    return (
-        {level: class_id for class_id, level in enumerate(levels)},
-        classes,
-        [f"The label files hold the grey levels {shown}, which are read as the classes in this order."],
+def _number_sets(files: Sequence[LabelFacts], asked: Decoding) -> list[frozenset[int]]:
+    """The numbers that each file holds; without 255 where palette files hold ids, as it can only mean ignored there."""
+    held = {
+        index: frozenset(facts.values("number").values.tolist())
+        for index, facts in enumerate(files) if asked.domain(facts.kind) == "number"
+    }  # fmt: skip
+    palettes = {index for index in held if files[index].kind == "palette"}
+    if any(held[index] - {0, IGNORE_INDEX} for index in palettes):
+        held |= {index: held[index] - {IGNORE_INDEX} for index in palettes}
+    return list(held.values())
+
+
+def _known(
+    totals: Mapping[Domain, Totals],
+    classes: ClassMap | None,
+    numbers: Mapping[int, int] | None,
+    given: Mapping[int, int],
+) -> dict[Domain, set[int]]:
+    """Values that are no strays, however rare."""
+    known: dict[Domain, set[int]] = {"number": {IGNORE_INDEX, *(numbers or ())}, "color": {*VOID_COLORS, *given}}
+    if classes and not numbers:
+        known["number"] |= set(range(len(classes)))
+    if classes and not given:  # as many colours as there are names
+        known["color"] |= set(totals["color"].values[: len(classes)])
+    return known
+
+
+def _palette(files: Sequence[LabelFacts]) -> dict[int, int | None]:
+    """Palette index -> its colour in all files, None where they differ; ignored pixels are left aside.
+
+    So are palettes of greys, which say nothing of classes, unless there are no others.
+    """
+    colored = [facts for facts in files if any(color != (color & 255) * 0x010101 for color in facts.palette.values())]
+    seen: dict[int, int | None] = {}
+    for facts in colored or files:
+        for index, color in facts.palette.items():
+            if index != IGNORE_INDEX:
+                seen[index] = color if seen.get(index, color) == color else None
+    return seen
+
+
+def _palette_domain(
+    files: Sequence[LabelFacts], given: Mapping[int, int], class_colors: Sequence[int]
+) -> tuple[Domain, list[Sentence]]:
+    """Whether palette files hold numbers or colours, and why. class_colors: of the classes in order, where given."""
+    seen = _palette(files)
+    if not seen:
+        return "number", []
+    pairs = {(index, color) for facts in files for index, color in facts.palette.items() if index != IGNORE_INDEX}
+    colors = {color for _, color in pairs}
+    all_given = bool(given) and colors <= {*given, *VOID_COLORS}
+    # Of two classes that share a colour, either index is right.
+    contradicted = any(
+        given.get(color) not in (None, index) and list(class_colors[index : index + 1]) != [color]
+        for index, color in pairs
     )
+    if all_given and contradicted:
+        return "color", [
+            Sentence("The palette files use the given colours under other indices: they are read by colour.")
+        ]
+    if None in seen.values() and not all_given:
+        return "color", [
+            Sentence(
+                "The palette files do not share one palette, so that an index means another colour in each: they are "
+                "read by colour."
+            )
+        ]
+    return "number", [Sentence("Palette files are read by their indices, not by their colours.")]
 
 
-def _colors(
-    values: Sequence[int], classes: ClassMap | None, given: Mapping[int, int]
-) -> tuple[Mapping[int, int], ClassMap, list[str], bool]:
-    if classes and given:
-        return {**VOID_COLORS, **given}, classes, [], False
-    void = {value: IGNORE_INDEX for value in values if value in VOID_COLORS and len(values) > 2}
-    colors = [value for value in values if value not in void]
-    for name, published in CLASS_MAPS.items():
-        table = _color_table(published)
-        if not classes and len(colors) > 2 and name != "voc" and set(colors) <= set(table):
-            return VOID_COLORS | table, published, [f"The colours of the label files are those of {name}."], False
-    colors = colors[:MAX_CLASSES]  # the others stand for nothing, and will be reported
-    # Black is the background nearly everywhere; tools that number colours use VOC's, whose order then is the tool's.
-    in_voc = {color: place for place, color in enumerate(VOC_COLORS)}
-    rank = {value: place for place, value in enumerate(colors)}
-    ordered = sorted(colors, key=lambda value: (value != 0, in_voc.get(value, 256), rank[value]))
-    table = {value: class_id for class_id, value in enumerate(ordered)}
-    if classes:
-        why = f"The {len(ordered)} colours of the label files were given to the named classes, black first."
-        return (
-            void | {value: class_id for value, class_id in table.items() if class_id < len(classes)},
-            classes,
-            [why],
-            True,
-        )
-    names = ["background", *(f"class {class_id}" for class_id in range(1, max(2, len(ordered))))]
-    shown = [unpack_color(value) for value in ordered]
-    shown += list(distinct_colors(max(0, 2 - len(shown))))
-    why = (
-        f"The label files hold {len(ordered)} colours, which were numbered from 0: black first, the most frequent next."
-    )
-    return void | table, ClassMap(tuple(names), tuple(shown)), [why], True
-
-
-def _color_table(classes: ClassMap) -> dict[int, int]:
-    """0xRRGGBB -> id; where two classes share a colour, the first."""
-    table: dict[int, int] = {}
-    for class_id, color in enumerate(pack_all(classes)):
-        table.setdefault(color, class_id)
-    return table
-
-
-def pack_all(classes: ClassMap) -> list[int]:
-    import numpy as np
-
-    return [int(value) for value in pack(np.array(classes.colors, np.uint8))]
+def _rgb_domain(files: Sequence[LabelFacts], given: Mapping[int, int]) -> tuple[Domain, list[Sentence]]:
+    """Whether RGB files hold numbers or colours, and why."""
+    colored = [facts for facts in files if facts.kind in ("rgb", "rgba")]
+    found = {int(value) for facts in colored for value in facts.colors.values}
+    if colored and all(facts.greys for facts in colored) and not (given and found <= set(given)):
+        return "number", [Sentence("The RGB label files are grey throughout: their grey levels are read as numbers.")]
+    return "color", []

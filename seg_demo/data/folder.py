@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from seg_demo.classes import IGNORE_INDEX, ClassMap
+from seg_demo.data.alike import alike_groups
 from seg_demo.data.class_file import NamedClasses, read_class_file
 from seg_demo.data.dataset import DataSet, Sample
 from seg_demo.data.decoding import Reading, find_reading
@@ -18,9 +19,11 @@ from seg_demo.data.listing import SPLITS, Listing, Pair
 from seg_demo.data.masks import Decoding, read_label_file
 from seg_demo.data.registry import find_listing, named_data_set
 from seg_demo.data.splits import assign_splits
-from seg_demo.data.survey import LabelFacts, Look, Progress, decoded_values, survey
-from seg_demo.errors import UserError
+from seg_demo.data.survey import ImageFacts, LabelFacts, Look, Progress, decoded_values, survey
+from seg_demo.errors import Sentence, UserError
 from seg_demo.registry import look_up
+
+MOST_TOGETHER = 0.1  # of the pictures; larger groups of pictures that are alike are split all the same
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class LabelledFolder:
     listing: Listing
     reading: Reading
     looks: tuple[Look, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
     classes_named: bool
 
     @property
@@ -97,21 +100,28 @@ def open_folder(
     """Find the pictures and label files under `root`, what their values mean, and which belong to which split.
 
     layout: a name in `LAYOUTS`, or "auto". class_file: names (and colours) of the classes, instead of what the folder
-    says of them. seed: of the split, where the folder has none. labels_only: leave the images unread. listing: what
+    says of them. seed: of the split, where the folder has none. labels_only: leave the images unread
+    where no split has to be made. listing: what
     was found before.
     Raises `UserError` where nothing is recognised or no label file can be read.
     """
     listing = listing or find_listing(Path(root), layout)
     named: NamedClasses | None = read_class_file(class_file) if class_file else None
     if named:
+        _must_agree(listing, named, class_file)
         listing = replace(
             listing, classes=named.classes, colors_fixed=named.colors_given,
-            numbers=listing.numbers if listing.classes and len(named.classes) == len(listing.classes) else None,
             colors=None,
-            reasons=(*listing.reasons, f"The classes are those of {class_file}."),
+            reasons=(*listing.reasons, Sentence("The classes are those of {file}.", file=class_file)),
         )  # fmt: skip
+    labels_only = labels_only and not _needs_split(listing.pairs)
     looks = survey(listing, progress, labels_only=labels_only)
     files = [look.label for look in looks if isinstance(look.label, LabelFacts)]
+    if not files and (told := next((look.label for look in looks if isinstance(look.label, UserError)), None)):
+        raise UserError(
+            "None of the {count} label files can be read; the first: {why}",
+            count=sum(look.label is not None for look in looks), why=told,
+        )  # fmt: skip
     reading = find_reading(
         files, listing.classes, colors_given=listing.colors_fixed, numbers=listing.numbers, colors=listing.colors
     )
@@ -120,31 +130,79 @@ def open_folder(
     return LabelledFolder(listing, reading, tuple(looks), (*listing.reasons, *reading.reasons, *why), classes_named)
 
 
+def _must_agree(listing: Listing, named: NamedClasses, class_file: Path | None) -> None:
+    """A layout that says what each value stands for can be given other names, but no other classes."""
+    if not listing.numbers or not listing.classes:
+        return
+    ours, theirs = named.classes.names, listing.classes.names
+    if len(ours) != len(theirs) or (ours != theirs and set(ours) == set(theirs)):
+        raise UserError(
+            "{folder} has the layout {layout} with {count} classes ({first}, ...), but {file} names {named}, or in "
+            "another order. Leave the file out.",
+            folder=listing.root, layout=listing.layout, count=len(theirs), first=theirs[0], file=class_file,
+            named=len(ours),
+        )  # fmt: skip
+
+
 def open_data_set(source: Path | str, split: str) -> DataSet:
     """One split of a folder of labelled pictures, or of what `named_data_set` knows, such as "procedural:200"."""
     named = named_data_set(str(source), split)
     return open_folder(source).split(split) if named is None else named
 
 
-def _split(looks: list[Look], decoding: Decoding, seed: int) -> tuple[list[Look], list[str]]:
+def _split(looks: list[Look], decoding: Decoding, seed: int) -> tuple[list[Look], list[Sentence]]:
     """Every look with a split, and a sentence where they were made up here."""
-    splits = {look.pair.split for look in looks}
-    complete = [look.pair for look in looks if look.pair.image and look.pair.label]
-    needs_val = "val" not in splits and sum(pair.split == "train" for pair in complete) > 1
-    if None not in splits and not needs_val:
+    if not _needs_split([look.pair for look in looks]):
         return looks, []
+    was_split = all(look.pair.split for look in looks)
+    free = [look for look in looks if look.pair.image and look.pair.label and look.pair.split in (None, "train")]
+    # Pictures that look the same go the same way, so that none is measured on that was learned from.
+    together = [group for group in _groups(free) if len(group) <= max(2, MOST_TOGETHER * len(free))]
+    first_of = {place: group[0] for group in together for place in group}
+    leaders = [place for place in range(len(free)) if first_of.get(place, place) == place]
     present = {
-        look.pair.name: frozenset(
-            class_id for _, _, class_id in decoded_values(look.label, decoding) if class_id not in (None, IGNORE_INDEX)
+        free[place].pair.name: frozenset().union(
+            *(_classes_in(free[other], decoding) for other in range(len(free)) if first_of.get(other, other) == place)
         )
-        for look in looks if isinstance(look.label, LabelFacts)
-    }  # fmt: skip
-    assigned = {(pair.name, pair.image): pair.split for pair in assign_splits(complete, present, seed=seed)}
+        for place in leaders
+    }
+    assigned = {
+        (pair.name, pair.image): pair.split
+        for pair in assign_splits([free[place].pair for place in leaders], present, seed=seed)
+    }
+    split_of = {}
+    for place, look in enumerate(free):
+        leader = free[first_of.get(place, place)].pair
+        split_of[look.pair.name, look.pair.image] = assigned[leader.name, leader.image]
     done = []
     for look in looks:
-        split = assigned.get((look.pair.name, look.pair.image), look.pair.split) or "train"
+        split = split_of.get((look.pair.name, look.pair.image), look.pair.split) or "train"
         done.append(replace(look, pair=replace(look.pair, split=split)))
     counts = Counter(look.pair.split for look in done if look.pair.image and look.pair.label)
-    shown = ", ".join(f"{counts[split]} for {split}" for split in SPLITS if counts[split])
-    what = "The pictures are not split: they" if None in splits else "There is no validation split: the pictures"
-    return done, [f"{what} were split by classes, at random with seed {seed}: {shown}."]
+    shown = ", ".join(f"{split} {counts[split]}" for split in SPLITS if counts[split])
+    template = (
+        "There is no validation split: the pictures were split by classes, at random with seed {seed}: {counts}."
+        if was_split
+        else "The pictures are not split: they were split by classes, at random with seed {seed}: {counts}."
+    )
+    return done, [Sentence(template, seed=seed, counts=shown)]
+
+
+def _needs_split(pairs: Sequence[Pair]) -> bool:
+    splits = {pair.split for pair in pairs}
+    alone = "val" not in splits and sum(bool(pair.image and pair.label) for pair in pairs if pair.split == "train") > 1
+    return None in splits or alone
+
+
+def _groups(looks: Sequence[Look]) -> list[list[int]]:
+    """Positions in `looks` of pictures that look the same."""
+    readable = [(place, look.image) for place, look in enumerate(looks) if isinstance(look.image, ImageFacts)]
+    groups = alike_groups([image for _, image in readable])
+    return [[readable[place][0] for place in group] for group in groups]
+
+
+def _classes_in(look: Look, decoding: Decoding) -> frozenset[int]:
+    if not isinstance(look.label, LabelFacts):
+        return frozenset()
+    ids = (class_id for _, _, class_id in decoded_values(look.label, decoding))
+    return frozenset(class_id for class_id in ids if class_id is not None and class_id != IGNORE_INDEX)

@@ -20,7 +20,7 @@ from seg_demo.data.listing import SPLITS, Pair
 from seg_demo.data.masks import LabelFile, label_file_of
 from seg_demo.data.splits import assign_splits
 from seg_demo.data.survey import LabelFacts, Progress, decoded_values, label_facts
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 from seg_demo.registry import look_up
 
 CLASS_FILE = "id2label.json"
@@ -38,7 +38,7 @@ class HubData:
     rows: Mapping[str, tuple[tuple[str, int], ...]]
     columns: tuple[str, str]
     reading: Reading
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
 
     @property
     def classes(self) -> ClassMap:
@@ -105,16 +105,22 @@ def load_hub(
     features = next(iter(tables.values())).features
     image_column, label_column = _columns(name, features, image_column, label_column)
     classes, reasons = _classes(name, features, revision)
-    reasons.insert(0, f'The images are in the column "{image_column}", the label maps in "{label_column}".')
+    columns = Sentence(
+        'The images are in the column "{image}", the label maps in "{label}".', image=image_column, label=label_column
+    )
+    reasons.insert(0, columns)
     tables = {split: _undecoded(table, (image_column, label_column)) for split, table in tables.items()}
     facts = _look(tables, label_column, progress)
     reading = find_reading(list(facts.values()), classes)
     rows = _rows(facts, reading, seed)
     if not any(split == "val" for split, _ in facts) and rows["val"]:
         reasons.append(
-            f"There is no validation split: {len(rows['val'])} training pictures were taken for it, by classes, at "
-            f"random with seed {seed}."
-        )
+            Sentence(
+                "There is no validation split: {count} training pictures were taken for it, by classes, at random with "
+                "seed {seed}.",
+                count=len(rows["val"]), seed=seed,
+            )
+        )  # fmt: skip
     return HubData(name, tables, rows, (image_column, label_column), reading, (*reasons, *reading.reasons))
 
 
@@ -166,16 +172,17 @@ def _columns(name: str, features: Mapping[str, Any], image: str | None, label: s
     return image, label
 
 
-def _classes(name: str, features: Mapping[str, Any], revision: str | None) -> tuple[ClassMap | None, list[str]]:
+def _classes(name: str, features: Mapping[str, Any], revision: str | None) -> tuple[ClassMap | None, list[Sentence]]:
     for column, feature in features.items():
         # One ClassLabel says what the picture is; a list of them says what is in it.
         inner = getattr(feature, "feature", None) or (feature[0] if isinstance(feature, list) and feature else None)
         if inner is not None and type(inner).__name__ == "ClassLabel":
-            return ClassMap.of(*inner.names), [f'The column "{column}" names {len(inner.names)} classes.']
+            named = Sentence('The column "{column}" names {count} classes.', column=column, count=len(inner.names))
+            return ClassMap.of(*inner.names), [named]
     path = Path(name) / CLASS_FILE if Path(name).is_dir() else _fetched(name, revision)
     if path and path.is_file():
         classes = read_class_file(path).classes
-        return classes, [f"{CLASS_FILE} names {len(classes)} classes."]
+        return classes, [Sentence("{file} names {count} classes.", file=CLASS_FILE, count=len(classes))]
     return None, []
 
 

@@ -10,15 +10,16 @@ from seg_demo.data.archive import is_archive, unpack
 from seg_demo.data.polygons import convert, formats_of
 from seg_demo.data.registry import find_listing
 from seg_demo.data.survey import Progress
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
 
 @dataclass(frozen=True)
 class Brought:
-    """The folder with label maps, and sentences about how it came to be."""
+    """The folder with label maps, whether they were painted from polygons, and sentences about how it came to be."""
 
     folder: Path
-    reasons: tuple[str, ...]
+    converted: bool
+    reasons: tuple[Sentence, ...]
 
 
 def bring_in(
@@ -35,18 +36,19 @@ def bring_in(
     `classes` and the painting `order` as `convert` takes them. A folder with label maps stays where it is.
     Raises `UserError` as `unpack`, `detect` and `convert` do, or where nothing is recognised.
     """
-    reasons: list[str] = []
+    reasons: list[Sentence] = []
     folder = source
     if source.is_file() and (is_archive(source) or not formats_of(source)):  # `unpack` says what is no archive
         unpacked = unpack(source, workspace / "unpacked", progress=progress)
         folder = unpacked.folder
-        reasons.append(f"{source.name} was unpacked: {unpacked.files} files.")
+        reasons.append(Sentence("{file} was unpacked: {count} files.", file=source.name, count=unpacked.files))
     try:
         find_listing(folder)
-        return Brought(folder, tuple(reasons))
+        return Brought(folder, False, tuple(reasons))
     except UserError:
         if not formats_of(folder):
             raise
     converted = convert(folder, workspace / "converted", classes=classes, order=order, progress=progress)
-    reasons += [converted.why, f"{converted.pictures} label maps were painted from polygons."]
-    return Brought(workspace / "converted", tuple(reasons))
+    painted = Sentence("{count} label maps were painted from polygons.", count=converted.pictures)
+    reasons += [converted.why, painted]
+    return Brought(workspace / "converted", True, tuple(reasons))

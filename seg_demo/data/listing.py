@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from seg_demo.classes import ClassMap
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
 PICTURE_SUFFIXES = frozenset(".jpg .jpeg .png .webp .gif .bmp .tif .tiff .ppm .pgm .pnm".split())
 # Pictures and arrays that cannot be read here; whoever has them should know that they are not used.
@@ -40,7 +40,10 @@ class Tree:
             folders[:] = [name for name in folders if not _is_junk(name)]
             inside = os.path.relpath(folder, root)
             inside = "" if inside == "." else inside + os.sep
-            found += [inside + name for name in names if not _is_junk(name)]
+            # A named pipe that calls itself a picture would be waited for without end.
+            found += [
+                inside + name for name in names if not _is_junk(name) and os.path.isfile(os.path.join(folder, name))
+            ]
             if len(found) > MAX_FILES:
                 raise UserError(
                     "{folder} holds more than {limit} files. Give the folder of one data set.",
@@ -104,7 +107,7 @@ class Listing:
     layout: str
     root: Path
     pairs: tuple[Pair, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
     classes: ClassMap | None = None
     numbers: Mapping[int, int] | None = None
     colors: Mapping[int, int] | None = None

@@ -58,7 +58,8 @@ def read_label_file(path: Path, *, name: str | None = None) -> LabelFile:
 def label_file_of(image: Image.Image, name: str) -> LabelFile:
     """An opened picture as a label file. name: for messages.
 
-    Grey pictures with transparency lose it; of 32-bit and float files the whole numbers are taken.
+    Transparent pixels are black. Where the colour is the same everywhere, the transparency is the mask. Of 32-bit and
+    float files the whole numbers are taken.
     """
     file_format = str(image.format or "PNG")
     orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1)
@@ -72,13 +73,19 @@ def label_file_of(image: Image.Image, name: str) -> LabelFile:
     if mode == "1":
         return LabelFile("1-bit", np.array(image).astype(np.uint8), None, file_format, orientation)
     if mode in ("L", "LA"):
-        return LabelFile("grey", np.array(image.getchannel(0)), None, file_format, orientation)
+        grey, alpha = np.array(image.getchannel(0)), np.array(image.getchannel(image.getbands()[-1]))
+        plain = mode == "LA" and grey.min() == grey.max()
+        return LabelFile("grey", alpha if plain else grey, None, file_format, orientation)
     if mode.startswith("I") or mode == "F":
         return LabelFile("16-bit", _whole_numbers(np.array(image), name), None, file_format, orientation)
     if mode in ("RGBA", "PA", "La", "RGBa"):
         rgba = np.array(image.convert("RGBA"))
-        rgba[rgba[..., 3] == 0] = 0
-        return LabelFile("rgba", pack(rgba[..., :3]), None, file_format, orientation)
+        solid = rgba[..., 3] >= 128
+        rgba[~solid] = 0
+        colors = pack(rgba[..., :3])
+        if colors.min() == colors.max() and solid.any() and not solid.all():
+            return LabelFile("grey", solid.astype(np.uint8) * 255, None, file_format, orientation)
+        return LabelFile("rgba", colors, None, file_format, orientation)
     return LabelFile("rgb", pack(np.array(image.convert("RGB"))), None, file_format, orientation)
 
 

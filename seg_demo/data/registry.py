@@ -9,7 +9,7 @@ from pathlib import Path
 from seg_demo.data.dataset import DataSet
 from seg_demo.data.layouts import ade20k, camvid, cityscapes, folders, newts, sbd, voc
 from seg_demo.data.listing import SPLITS, Listing, Tree, is_picture
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 from seg_demo.registry import look_up
 
 
@@ -27,13 +27,13 @@ class Layout:
 
 # The particular ones first: the last takes nearly everything.
 LAYOUTS: dict[str, Layout] = {
-    "newts": Layout("newts of the Deep Learning Mugen Knock", newts.SHAPE, newts.find),
+    "newts": Layout(Sentence("newts of the Deep Learning Mugen Knock"), newts.SHAPE, newts.find),
     "voc": Layout("PASCAL VOC 2012", voc.SHAPE, voc.find),
     "sbd": Layout("Semantic Boundaries Dataset", sbd.SHAPE, sbd.find),
     "cityscapes": Layout("Cityscapes", cityscapes.SHAPE, cityscapes.find),
     "camvid": Layout("CamVid (SegNet)", camvid.SHAPE, camvid.find),
-    "ade20k": Layout("ADE20K scene parsing", ade20k.SHAPE, ade20k.find),
-    "folders": Layout("images and label maps in folders", folders.SHAPE, folders.find),
+    "ade20k": Layout(Sentence("ADE20K scene parsing"), ade20k.SHAPE, ade20k.find),
+    "folders": Layout(Sentence("images and label maps in folders"), folders.SHAPE, folders.find),
 }
 
 

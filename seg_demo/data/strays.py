@@ -83,6 +83,8 @@ def find_strays(totals: Totals, known: Collection[int] = ()) -> frozenset[int]:
     elif thin := [value for value in candidates if _is_thin(totals, value, NOISE_INNER_SHARE)]:
         mixed = _is_mixture(np.array(thin), np.array(solid))
         strays |= {value for value, yes in zip(thin, mixed, strict=True) if yes}
+        if len(thin) >= max(NOISE_VALUES, 3 * len(solid)):
+            strays |= _shadows(totals, solid, _color_distances(solid)).intersection(candidates)
     return frozenset(strays)
 
 
@@ -129,12 +131,20 @@ def _noise(totals: Totals, solid: Sequence[int]) -> set[int]:
     thin = {value for value in totals.values if _is_thin(totals, value, NOISE_INNER_SHARE)}
     if len(thin) < max(NOISE_VALUES, 3 * len(solid)):
         return set()
-    frequent = totals.counts
-    close = {
-        value for value in solid
-        if any(abs(value - peak) <= NEAR and frequent[peak] >= PEAK * frequent[value] for peak in solid)
-    }  # fmt: skip
-    return thin | close
+    levels = np.array(solid)
+    return thin | _shadows(totals, solid, np.abs(levels[:, None] - levels[None]))
+
+
+def _shadows(totals: Totals, solid: Sequence[int], distances: np.ndarray) -> set[int]:
+    """Values close to one that is far more frequent. distances: (M, M) between those in `solid`."""
+    counts = np.array([totals.counts[value] for value in solid])
+    outshone = counts[None] >= PEAK * counts[:, None]
+    return {solid[int(place)] for place in np.flatnonzero(((distances <= NEAR) & outshone).any(axis=1))}
+
+
+def _color_distances(colors: Sequence[int]) -> np.ndarray:
+    parts = _parts(np.array(colors))
+    return np.linalg.norm(parts[:, None] - parts[None], axis=-1)
 
 
 def _is_mixture(colors: np.ndarray, solid: np.ndarray) -> np.ndarray:

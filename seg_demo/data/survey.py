@@ -19,7 +19,8 @@ from seg_demo.errors import UserError
 
 # Of a photo that was taken for a label file, only so many values are kept; the rest is counted.
 MAX_VALUES = 4096
-PHOTO_VALUES = 1000  # distinct values, more than any label map has
+PHOTO_VALUES = 64  # distinct values, and the share of pixels among their like, from which a file is a photo
+PHOTO_INNER = 0.3
 SAMPLE_STEP = 8
 HASH_SIDE = 16  # of the picture behind a perceptual hash, which has two bits for each pixel
 WORKERS = 2  # Pillow decodes outside of Python's lock
@@ -68,9 +69,9 @@ class LabelFacts:
 
     @property
     def is_photo(self) -> bool:
-        """Whether this is no label map at all."""
+        """Whether this is no label map at all: many values, and hardly an area of one of them."""
         pixels = int(self.colors.counts.sum()) + self.colors.rest
-        return _looks_like_photo(len(self.colors.values), int(self.colors.counts[0]), pixels)
+        return len(self.colors.values) > PHOTO_VALUES and int(self.colors.inner.sum()) < PHOTO_INNER * pixels
 
     def values(self, domain: Domain) -> Values:
         """In the domain that is asked for; colours where a file has no numbers."""
@@ -186,10 +187,6 @@ def label_facts(file: LabelFile) -> LabelFacts:
     )
 
 
-def _looks_like_photo(distinct: int, most_frequent: int, pixels: int) -> bool:
-    return distinct > PHOTO_VALUES and most_frequent < 0.5 * pixels
-
-
 def _renamed(values: Values, name: Callable[[int], int]) -> Values:
     """The same pixels under other values."""
     renamed = np.array([name(int(value)) for value in values.values], np.int64)
@@ -198,10 +195,10 @@ def _renamed(values: Values, name: Callable[[int], int]) -> Values:
 
 def count_values(pixels: np.ndarray) -> Values:
     """(H, W) integers -> how often, and where, each value occurs; of what is clearly a photo, in a sample only."""
-    sample = pixels[::SAMPLE_STEP, ::SAMPLE_STEP]
-    if pixels.dtype != np.uint8 and sample.size > PHOTO_VALUES:
-        values, counts = np.unique(sample, return_counts=True)
-        if _looks_like_photo(len(values), counts.max(), sample.size):
+    rows = pixels[::SAMPLE_STEP]
+    if pixels.dtype != np.uint8 and pixels.shape[1] > 1 and (rows[:, 1:] == rows[:, :-1]).mean() < PHOTO_INNER:
+        values, counts = np.unique(rows[:, ::SAMPLE_STEP], return_counts=True)
+        if len(values) > MAX_VALUES:
             order = np.argsort(-counts, kind="stable")[:MAX_VALUES]
             nowhere = np.zeros(len(order), np.int64)
             rest = pixels.size - int(counts[order].sum())

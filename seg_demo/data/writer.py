@@ -32,8 +32,7 @@ class DataSetWriter:
         self.count = 0
 
     def __enter__(self) -> DataSetWriter:
-        if self.out.exists() and not (self.out.is_dir() and not any(self.out.iterdir())):
-            raise UserError("{folder} is there already and is not empty. Name a new folder.", folder=self.out)
+        must_be_free(self.out)
         try:
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self._staging = Path(tempfile.mkdtemp(prefix=f".{self.out.name}.", dir=self.out.parent))
@@ -85,6 +84,12 @@ class DataSetWriter:
             "{folder} could not be written ({reason}). Free some space or name another folder.",
             folder=self.out, reason=error.strerror or error,
         )  # fmt: skip
+
+
+def must_be_free(out: Path) -> None:
+    """Raises `UserError` where `out` exists and is not an empty folder."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError("{folder} is there already and is not empty. Name a new folder.", folder=out)
 
 
 def _suffix(picture: bytes) -> str:

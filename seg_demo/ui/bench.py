@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
 if TYPE_CHECKING:
     from seg_demo.data.check import Checked
@@ -49,7 +49,7 @@ class Bench:
     home: Path
     name: str
     folder: Path
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
     checked: Checked
     mended: Mended | None = None
 
@@ -265,14 +265,17 @@ def _as_brought(home: Path, name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise without_paths(error, home, name) from None  # type: ignore[misc]  # an error stays one
+        raise without_paths(error, home, name) from None
 
 
-def without_paths(value: object, home: Path, name: str) -> object:
-    """A sentence, an error or a field of one without the server's folders: files are named as they were brought."""
-    if isinstance(value, UserError):
+def without_paths(value: Any, home: Path, name: str) -> Any:
+    """A text without the server's folders: files are named as they were brought.
+
+    An error stays one, and a `Sentence` too: it is their fields that change, so that both can still be translated.
+    """
+    if isinstance(value, (UserError, Sentence)):
         fields = {key: without_paths(field, home, name) for key, field in value.fields.items()}
-        return UserError(value.template, **fields)
+        return type(value)(value.template, **fields)
     text = str(value)
     if str(home) not in text:
         return value

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from seg_demo.errors import UserError
 from seg_demo.ui.bench import Bench, without_paths
 from seg_demo.ui.fragment import Node, element
 from seg_demo.ui.i18n import explain, say, translated
@@ -27,10 +26,10 @@ def verdict(bench: Bench, language: str) -> list[Node]:
     report = bench.shown.report
     errors, warnings = report.count("error"), report.count("warning")
     state = "error" if errors else "warning" if warnings else "good"
-    pictures = ", ".join(f"{count} {split}" for split, count in report.splits.items())
+    splits = [say(f"split_{split}", language, count=count) for split, count in report.splits.items()]
     lines = [
         say("check_counts", language, errors=errors, warnings=warnings, notes=report.count("note")),
-        say("check_pictures", language, pictures=pictures or "0"),
+        say("check_pictures", language, pictures=say("comma", language).join(splits) or "0"),
     ]
     name = bench.name if bench.mended is None else say("check_copy", language, name=bench.name)
     return [
@@ -91,9 +90,7 @@ def _card(findings: Sequence[Finding], bench: Bench, language: str) -> Node:
 
 
 def _told(found: Finding, bench: Bench, language: str) -> list[Node]:
-    error = without_paths(UserError(found.template, **found.fields), bench.home, bench.name)
-    assert isinstance(error, UserError)
-    told: list[Node] = [explain(error, language)]
+    told: list[Node] = [explain(without_paths(found.sentence, bench.home, bench.name), language)]
     if len(found.files) > NAMED_FILES:
         told.append(_files(say("files", language, count=len(found.files)), found.files))
     return told
@@ -135,14 +132,15 @@ def class_table(report: Report, language: str) -> list[Node]:
     ]
 
 
-def reasons(bench: Bench) -> list[Node]:
-    """What was recognised, and by what; these sentences are in English."""
+def reasons(bench: Bench, language: str) -> list[Node]:
+    """What was recognised, and by what."""
     from seg_demo.data.registry import LAYOUTS
 
     layout = bench.shown.report.layout
-    title = f"{LAYOUTS[layout].title} ({layout})"
+    title = f"{translated(LAYOUTS[layout].title, language)} ({layout})"
     told = [*bench.reasons, title, *bench.shown.report.reasons]
-    return [element("ul", *(element("li", str(without_paths(each, bench.home, bench.name))) for each in told))]
+    shown = (translated(without_paths(each, bench.home, bench.name), language) for each in told)
+    return [element("ul", *(element("li", each) for each in shown))]
 
 
 def repair_choices(findings: Iterable[Finding], language: str) -> list[tuple[str, str]]:

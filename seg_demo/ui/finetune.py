@@ -289,7 +289,7 @@ class FineTuneTab:
             self.download: str(mended.archive) if mended else None,
             self.classes: findings.class_table(bench.shown.report, language),
             self.edit: class_lines(bench),
-            self.reasons: findings.reasons(bench),
+            self.reasons: findings.reasons(bench, language),
         }
 
 

@@ -51,9 +51,18 @@ def histogram_of(folder: LabelledFolder) -> Histogram:
 
 def check_classes(folder: LabelledFolder, histogram: Histogram) -> Iterator[Finding]:
     """Classes that are missing, rare or everywhere, and pictures that teach nothing."""
+    if not histogram.labelled + histogram.ignored:
+        return  # nothing is paired, which is told elsewhere
     classes = folder.classes
     used = set(histogram.pixels)
     yield from _naming(folder)
+    if len(classes) == 1:
+        yield finding(
+            "one-class",
+            "Only one class is named, {only}. Name the background first, and then {only}.",
+            only=classes.names[0],
+        )
+        return
     if histogram.files and len(used) <= 1:
         only = classes.names[next(iter(used))] if used else "ignored"
         if histogram.ignored and used <= {0} and len(classes) > 2:
@@ -71,7 +80,14 @@ def check_classes(folder: LabelledFolder, histogram: Histogram) -> Iterator[Find
             only=only,
         )
         return
-    if absent := [name for class_id, name in enumerate(classes.names) if class_id not in used]:
+    if 0 not in used:
+        yield finding(
+            "absent-class",
+            "No label map holds {absent}, the class of id 0. If the ids begin with 1, put a class for 0 at the head of "
+            "the list of names.",
+            absent=classes.names[0],
+        )
+    elif absent := [name for class_id, name in enumerate(classes.names) if class_id not in used]:
         yield finding(
             "absent-class",
             "No label map holds {absent}. Label some, or take the class from the list.",
@@ -120,7 +136,14 @@ def check_classes(folder: LabelledFolder, histogram: Histogram) -> Iterator[Find
 
 
 def _naming(folder: LabelledFolder) -> Iterator[Finding]:
-    if folder.reading.guessed:
+    if folder.reading.guess == "blind":
+        yield finding(
+            "unassigned-colors",
+            "Nothing tells which colour is which class; a guess would be {guess}. Write the colours into classes.txt, "
+            "such as {example}.",
+            guess=_guess(folder), example=_example(folder),
+        )  # fmt: skip
+    elif folder.reading.guess == "likely":
         yield finding(
             "guessed-classes",
             "Which colour means which class was guessed: {guess}. Look at the preview, or give the colours in a file "
@@ -134,6 +157,17 @@ def _naming(folder: LabelledFolder) -> Iterator[Finding]:
             "of the ids.",
             names=_names(list(folder.classes.names)),
         )
+    palettes = {facts.palette.get(0) for _, facts, _ in labels_of(folder) if facts.palette}
+    blacks = {index for _, facts, _ in labels_of(folder) for index, color in facts.palette.items() if color == 0}
+    by_index = folder.reading.decoding.palettes == "number" and not folder.listing.colors_fixed
+    if by_index and blacks and 0 not in blacks and len(palettes - {None}) == 1:
+        (shown,) = palettes - {None}
+        yield finding(
+            "odd-palette",
+            "In the palette of the label maps black is {index}, and 0 is #{color}; black is mostly the background, "
+            "which should be 0. Export the label maps with other ids, or write names and colours into classes.txt.",
+            index=min(blacks), color=f"{shown:06x}",
+        )  # fmt: skip
     kinds = Counter(facts.kind for _, facts, _ in labels_of(folder))
     if len(kinds) > 1:
         yield finding(
@@ -148,6 +182,14 @@ def _guess(folder: LabelledFolder) -> str:
     return ", ".join(
         f"#{color:06x} {folder.classes.names[class_id]}" for color, class_id in colors if class_id < len(folder.classes)
     )
+
+
+def _example(folder: LabelledFolder) -> str:
+    """The line that the class file should have for the last class that was guessed."""
+    color, class_id = max(
+        folder.reading.decoding.colors.items(), key=lambda entry: (entry[1] != IGNORE_INDEX, entry[1])
+    )
+    return f'"{folder.classes.names[class_id]} #{color:06x}"'
 
 
 def _names(names: list[str]) -> str:

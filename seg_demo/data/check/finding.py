@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seg_demo.classes import ClassMap
+from seg_demo.errors import Sentence
 from seg_demo.registry import look_up
 
 Severity = Literal["error", "warning", "note"]
@@ -18,11 +19,13 @@ FILES_IN_SENTENCE = 3
 class Kind:
     """A kind of finding: how grave it is, and what its repair does, if there is one.
 
-    error: training must not start. warning: it may, but the user should look. note: for information.
+    error: training must not start. warning: it may, but the user should look. note: for information. by_default:
+    whether the repair is made without being asked for; not where good label maps could be lost.
     """
 
     severity: Severity
     repair: str | None = None
+    by_default: bool = True
 
 
 LEFT_OUT = "the pictures are left out"
@@ -45,11 +48,14 @@ KINDS: dict[str, Kind] = {
     # values
     "unknown-values": Kind("error", "these pixels are ignored"),
     "stray-values": Kind("error", "these pixels take the class next to them"),
-    "smeared-values": Kind("warning", "these pixels take the class next to them"),
+    "mask-among-ids": Kind("error", LEFT_OUT),
+    "smeared-values": Kind("warning", "these pixels take the class next to them", by_default=False),
     "lossy-label": Kind("error", "each pixel takes the nearest value that is a class"),
     "ids-from-one": Kind("error", "every class id is made one smaller"),
     "label-is-photo": Kind("error", LEFT_OUT),
     "mixed-kinds": Kind("note"),
+    "unassigned-colors": Kind("error"),
+    "odd-palette": Kind("error"),
     "guessed-classes": Kind("warning"),
     "classes-unnamed": Kind("note"),
     # the set as a whole
@@ -62,8 +68,8 @@ KINDS: dict[str, Kind] = {
     "all-ignored": Kind("warning", LEFT_OUT),
     "no-class": Kind("note"),
     "same-label": Kind("warning"),
-    "same-picture": Kind("warning", "one of each is kept"),
-    "leak": Kind("warning", "those in train are left out"),
+    "same-picture": Kind("warning", "one of each is kept", by_default=False),
+    "leak": Kind("warning", "those in train are left out", by_default=False),
 }
 """In the order in which they are shown and repaired within one severity."""
 
@@ -84,8 +90,8 @@ class Finding:
     repair: str | None = None
 
     @property
-    def sentence(self) -> str:
-        return self.template.format(**self.fields)
+    def sentence(self) -> Sentence:
+        return Sentence(self.template, **self.fields)
 
 
 def finding(
@@ -110,7 +116,7 @@ class Report:
 
     folder: str
     layout: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
     classes: ClassMap
     splits: Mapping[str, int]
     findings: tuple[Finding, ...]

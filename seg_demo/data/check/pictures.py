@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
+from seg_demo.data.alike import alike_groups
 from seg_demo.data.check.alignment import fits_better_turned
 from seg_demo.data.check.finding import Finding, finding
 from seg_demo.data.folder import LabelledFolder
@@ -17,9 +16,6 @@ from seg_demo.errors import UserError
 
 SAME_ASPECT = 0.01  # relative difference that rounding to whole pixels explains for most sizes
 SMALLEST_SIDE = 32  # pixels, the coarsest grid of the networks
-# Of 512 that may differ: saving and scaling again changes up to 47, pictures one second apart in a film 52 or more.
-ALIKE_BITS = 48
-LEAST_CONTRAST = 4.0  # grey levels; flatter pictures are alike without being the same
 # Turning a picture by these changes width and height; 2, 3 and 4 turn it by a half or mirror it.
 QUARTER_TURNS = (5, 6, 7, 8)
 
@@ -60,6 +56,12 @@ def check_files(folder: LabelledFolder) -> Iterator[Finding]:
             "with. Label more pictures; 10 are a start.",
             pairs=len(both),
         )
+    elif not any(look.pair.split == "train" for look in both):
+        yield finding(
+            "too-few",
+            "No picture with a label map is in train (there are: {there}). Move some to train.",
+            there=", ".join(f"{split} {count}" for split, count in Counter(look.pair.split for look in both).items()),
+        )
     if without_label and both:
         yield finding(
             "missing-label",
@@ -81,8 +83,9 @@ def check_files(folder: LabelledFolder) -> Iterator[Finding]:
             if isinstance(facts, UserError) and path:
                 yield finding(kind, "{why}", (folder.listing.shown(path),), why=facts)
     if passed_over := tuple(map(folder.listing.shown, folder.listing.passed_over)):
-        template = "Files that belong to no picture and are passed over ({count}): {files}."
-        yield finding("passed-over", template, passed_over)
+        yield finding(
+            "passed-over", "Files that belong to no picture and are passed over ({count}): {files}.", passed_over
+        )
 
 
 def check_sizes(folder: LabelledFolder) -> Iterator[Finding]:
@@ -150,34 +153,22 @@ def _size(size: tuple[int, int]) -> str:
 def check_doubles(folder: LabelledFolder) -> Iterator[Finding]:
     """Pictures that are alike, in one split or in two, and label maps that were used twice."""
     rows = list(readable(folder.looks))
-    for first, second in _alike(rows):
-        one, two = rows[first][0], rows[second][0]
-        names = (image_name(folder, one.pair), image_name(folder, two.pair))
-        splits = {one.pair.split, two.pair.split}
-        if len(splits) == 2 and "train" in splits:
-            if two.pair.split == "train":
-                names = names[::-1]
-            yield finding(
-                "leak",
-                "{first} in train and {second} in {split} are nearly the same picture, so that the figures will be too "
-                "good. Leave one of them out.",
-                names, first=names[0], second=names[1], split=(splits - {"train"}).pop(),
-            )  # fmt: skip
-        elif len(splits) == 1 and rows[first][1].digest == rows[second][1].digest:
-            same = rows[first][2].digest == rows[second][2].digest
-            yield finding(
-                "same-picture",
-                "{first} and {second} are the same picture with the same label map. Leave one of them out."
-                if same
-                else "{first} and {second} are the same picture, but their label maps differ. Keep the better one.",
-                names, repairable=same, first=names[0], second=names[1],
-            )  # fmt: skip
+    groups = alike_groups([image for _, image, _ in rows])
+    for group in groups:
+        yield from _leak(folder, [rows[place][0] for place in group])
+        by_file: dict[tuple[str | None, bytes], list[int]] = defaultdict(list)
+        for place in group:
+            by_file[rows[place][0].pair.split, rows[place][1].digest].append(place)
+        for places in by_file.values():
+            if len(places) > 1:
+                yield _same_picture(folder, [rows[place] for place in places])
+    together = {place: number for number, group in enumerate(groups) for place in group}
     by_label: dict[bytes, list[int]] = defaultdict(list)
     for index, (_, _, label) in enumerate(rows):
         if len(label.colors.values) > 1:
             by_label[label.digest].append(index)
     for indices in by_label.values():
-        if len({rows[index][1].digest for index in indices}) > 1 and not _all_alike(rows, indices):
+        if len({together.get(index, -1 - index) for index in indices}) > 1:
             yield finding(
                 "same-label",
                 "{count} different images have exactly the same label map: {files}. Look whether it was copied by "
@@ -186,22 +177,32 @@ def check_doubles(folder: LabelledFolder) -> Iterator[Finding]:
             )
 
 
-def _alike(rows: Sequence[tuple[Look, ImageFacts, LabelFacts]]) -> list[tuple[int, int]]:
-    """Pairs of indices of pictures that look the same. Flat pictures are only alike if their files are equal."""
-    if len(rows) < 2:
-        return []
-    hashes = np.array([image.hash for _, image, _ in rows], np.float32) * 2 - 1  # (N, 512) of -1 and 1
-    flat = np.array([image.contrast < LEAST_CONTRAST for _, image, _ in rows])
-    pairs = []
-    for start in range(0, len(rows), 256):
-        different = (hashes.shape[1] - hashes[start : start + 256] @ hashes.T) / 2  # (256, N) bits
-        for first, second in zip(*np.nonzero(different <= ALIKE_BITS), strict=True):
-            one, two = start + int(first), int(second)
-            if one < two and (not (flat[one] or flat[two]) or rows[one][1].digest == rows[two][1].digest):
-                pairs.append((one, two))
-    return pairs
+def _leak(folder: LabelledFolder, looks: Sequence[Look]) -> Iterator[Finding]:
+    train = [image_name(folder, look.pair) for look in looks if look.pair.split == "train"]
+    others = [image_name(folder, look.pair) for look in looks if look.pair.split != "train"]
+    if not train or not others:
+        return
+    split = next(look.pair.split for look in looks if look.pair.split != "train")
+    template = (
+        "{first} in train and {second} in {split} are nearly the same picture, so that the figures will be too good. "
+        "Leave one of them out."
+        if len(looks) == 2
+        else "{train} pictures in train and {others} in {split} are nearly the same (such as {first} and {second}), so "
+        "that the figures will be too good. Leave those of one side out."
+    )
+    yield finding(
+        "leak", template, (*train, *others), first=train[0], second=others[0], split=split, train=len(train),
+        others=len(others),
+    )  # fmt: skip
 
 
-def _all_alike(rows: Sequence[tuple[Look, ImageFacts, LabelFacts]], indices: Sequence[int]) -> bool:
-    first = rows[indices[0]][1].hash
-    return all((rows[index][1].hash != first).sum() <= ALIKE_BITS for index in indices)
+def _same_picture(folder: LabelledFolder, rows: Sequence[tuple[Look, ImageFacts, LabelFacts]]) -> Finding:
+    names = tuple(image_name(folder, look.pair) for look, _, _ in rows)
+    same = len({label.digest for _, _, label in rows}) == 1
+    return finding(
+        "same-picture",
+        "{files} are the same picture with the same label map. Keep one of them."
+        if same
+        else "{files} are the same picture, but their label maps differ. Keep the better one.",
+        names, repairable=same,
+    )  # fmt: skip

@@ -45,19 +45,24 @@ def repairs_of(findings: Iterable[Finding]) -> dict[str, str]:
 def repair(
     checked: Checked, out: Path, chosen: Collection[str] | None = None, progress: Progress | None = None
 ) -> Repaired:
-    """Write the data set to `out` with the repairs in `chosen`, kinds of findings; None for all that are possible.
+    """Write the data set to `out` with the repairs in `chosen`, kinds of findings; None for those that are made by
+    default: all but the ones by which good label maps or pictures could be lost.
 
     The original stays as it is. Splits and classes are written down. A picture that cannot be used without a repair
     that was not chosen is left out. Raises `UserError` for a kind without a repair here, or where `out` is in use, lies
     in the data set, or nothing would be left.
     """
     root = checked.folder.listing.root
-    if out.resolve().is_relative_to(root.resolve()):
-        raise UserError("{out} lies in {folder} itself. Name a folder outside of it.", out=out, folder=root)
+    for folder in (root, Path(checked.report.folder)):  # the second may be further out
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise UserError("{out} lies in {folder} itself. Name a folder outside of it.", out=out, folder=folder)
+    for found in checked.report.findings:
+        if found.severity == "error" and not found.repair and not found.files:  # it concerns all pictures
+            raise UserError("{folder} cannot be repaired: {why}", folder=checked.report.folder, why=found.sentence)
     possible = repairs_of(checked.report.findings)
     for kind in chosen or ():
         look_up("repair for this data set", possible, kind)
-    wanted = set(possible if chosen is None else chosen)
+    wanted = {kind for kind in possible if KINDS[kind].by_default} if chosen is None else set(chosen)
     plan = _Plan(checked, wanted)
     kept = [look for look in plan.looks if look.pair.image and look.pair.label and plan.keeps(look)]
     mended: dict[str, int] = defaultdict(int)
@@ -92,10 +97,8 @@ class _Plan:
         self.by_kind: dict[str, set[str]] = defaultdict(set)
         for found in checked.report.findings:
             if found.kind in wanted and found.repair:
-                # Of two pictures that are alike, the first that is named goes.
-                self.by_kind[found.kind] |= set(
-                    found.files[:1] if found.kind in ("leak", "same-picture") else found.files
-                )
+                # Of equal pictures the first that is named stays.
+                self.by_kind[found.kind] |= set(found.files[1:] if found.kind == "same-picture" else found.files)
         # What is wrong and not mended must not get into the copy.
         self.spoiled = {
             name for found in checked.report.findings if found.severity == "error" and found.kind not in self.by_kind
@@ -111,14 +114,11 @@ class _Plan:
         return [self.folder.listing.shown(path) for path in (look.pair.image, look.pair.label) if path]
 
     def keeps(self, look: Look) -> bool:
-        going = self.spoiled | {
-            name for kind in (*_LEAVING_OUT, "leak", "same-picture") for name in self.by_kind.get(kind, ())
-        }
-        return (
-            isinstance(look.image, ImageFacts)
-            and isinstance(look.label, LabelFacts)
-            and not going & set(self.names(look))
-        )
+        going = self.spoiled | {name for kind in (*_LEAVING_OUT, "same-picture") for name in self.by_kind.get(kind, ())}
+        if look.pair.split == "train":
+            going |= self.by_kind["leak"]
+        readable = isinstance(look.image, ImageFacts) and isinstance(look.label, LabelFacts)
+        return readable and not going & set(self.names(look))
 
     def mended(self, look: Look) -> tuple[np.ndarray | None, list[str]]:
         """The label map (H, W) of a picture and the repairs it took; None where it still cannot be used."""
@@ -183,14 +183,25 @@ def nearest_ids(file: LabelFile, decoding: Decoding) -> np.ndarray:
 
 def filled(ids: np.ndarray, holes: np.ndarray) -> np.ndarray:
     """(H, W) uint8 with the pixels of `holes`, (H, W) bool, filled from their borders inwards; 255 if all are holes."""
-    ids, holes = ids.copy(), holes.copy()
     if holes.all():
         return np.full_like(ids, IGNORE_INDEX)
-    first, last = np.s_[1:], np.s_[:-1]
-    rows, columns = (np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :-1], np.s_[:, 1:])
+    if not holes.any():
+        return ids
+    rows, columns = np.flatnonzero(holes.any(1)), np.flatnonzero(holes.any(0))
+    # What is around the holes is all that is needed.
+    part = np.s_[max(rows[0] - 1, 0) : rows[-1] + 2, max(columns[0] - 1, 0) : columns[-1] + 2]
+    ids = ids.copy()
+    ids[part] = _grown(ids[part], holes[part].copy())
+    return ids
+
+
+def _grown(ids: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    ids = ids.copy()
+    down, up = (np.s_[1:], np.s_[:-1]), (np.s_[:-1], np.s_[1:])
+    right, left = (np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :-1], np.s_[:, 1:])
     while holes.any():
         known, before = ~holes, ids.copy()
-        for to, source in ((first, last), (last, first), rows, columns):
+        for to, source in (down, up, right, left):
             reached = holes[to] & known[source]
             ids[to][reached] = before[source][reached]
             holes[to][reached] = False

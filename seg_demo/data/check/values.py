@@ -13,12 +13,13 @@ from seg_demo.data.check.pictures import label_name
 from seg_demo.data.folder import LabelledFolder
 from seg_demo.data.masks import Domain, shown_value
 from seg_demo.data.strays import BETWEEN_SHARE, INNER_SHARE, Totals
-from seg_demo.data.survey import PHOTO_VALUES, LabelFacts, Look, decoded_values
+from seg_demo.data.survey import LabelFacts, Look, decoded_values
 
 LOSSY_FORMATS = ("JPEG", "MPO", "WEBP")
 SHOWN_VALUES = 3
 WIDE = 0.6  # share of inner pixels in classes that are no lines
 SMEARED_AT_LEAST = 1e-3  # of a file's pixels; a smaller class may really be a line
+FULL = 255
 CLOSE_VALUES = 32  # grey levels that JPEG still keeps apart
 
 
@@ -52,6 +53,7 @@ def check_values(folder: LabelledFolder) -> Iterator[Finding]:
         )  # fmt: skip
         return
     totals = number_totals(folder)
+    masks = masks_among_ids(folder)
     for _, facts, name in labels_of(folder):
         domain = folder.reading.decoding.domain(facts.kind)
         unknown = [
@@ -62,9 +64,9 @@ def check_values(folder: LabelledFolder) -> Iterator[Finding]:
         if facts.is_photo:
             yield finding(
                 "label-is-photo",
-                "{file} has more than {values} different colours: it is a photo, not a label map. Put the label map in "
-                "its place, or leave the picture out.",
-                (name,), file=name, values=PHOTO_VALUES,
+                "{file} holds {values} different values and hardly an area of one: it is a photo, not a label map. Put "
+                "the label map in its place, or leave the picture out.",
+                (name,), file=name, values=len(facts.colors.values),
             )  # fmt: skip
         elif is_lossy(facts) and _too_close(folder, domain):
             yield finding(
@@ -79,6 +81,13 @@ def check_values(folder: LabelledFolder) -> Iterator[Finding]:
                 "{file} was saved as {format}, which changed {pixels} of its pixels. Export it as PNG, or take the "
                 "nearest class for each pixel.",
                 (name,), file=name, format=facts.file_format, pixels=sum(count for _, count in unknown),
+            )  # fmt: skip
+        elif name in masks:
+            yield finding(
+                "mask-among-ids",
+                "{file} holds nothing but 0 and 255 where other label maps hold class ids, so that its object would be "
+                "ignored. Save it with the id of its class, or leave the picture out.",
+                (name,), file=name,
             )  # fmt: skip
         elif unknown:
             strays = folder.reading.strays.get(domain, frozenset())
@@ -140,6 +149,22 @@ def is_off_by_one(folder: LabelledFolder) -> bool:
     found -= {IGNORE_INDEX, *folder.reading.strays.get("number", ())}
     count = len(folder.classes)
     return folder.classes_named and 0 not in found and max(found, default=0) == count and count > 1
+
+
+def masks_among_ids(folder: LabelledFolder) -> set[str]:
+    """Names of the 0/255 masks in a set of ids; none where other files ignore (255) pixels beside classes."""
+    table = folder.reading.decoding.numbers
+    held = {
+        name: {table.get(int(value)) for value in facts.numbers.values} - {None}
+        for _, facts, name in labels_of(folder)
+        # A palette with 255 was made for ids.
+        if facts.numbers is not None and facts.kind != "palette"
+    }
+    classes = [ids - {0, IGNORE_INDEX} for ids in held.values()]
+    ignoring = any(found and IGNORE_INDEX in ids for found, ids in zip(classes, held.values(), strict=True))
+    if ignoring or not any(classes) or table.get(FULL) != IGNORE_INDEX:
+        return set()
+    return {name for name, ids in held.items() if ids == {0, IGNORE_INDEX}}
 
 
 def smeared_ids(folder: LabelledFolder, facts: LabelFacts, totals: Totals) -> list[int]:

@@ -6,6 +6,7 @@ import re
 
 from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.listing import SPLITS, Listing, Pair, Tree, matched
+from seg_demo.errors import Sentence
 from seg_demo.palettes import CAMVID
 
 SHAPE = "train/ + trainannot/ with CamVid's pictures"
@@ -24,12 +25,20 @@ def find(tree: Tree) -> Listing | None:
             return None
         if images and labels:
             pairs += matched([tree.path(path) for path in images], [tree.path(path) for path in labels], split)
-            reasons.append(f"{split}/ and {split}annot/ hold {len(images)} images and {len(labels)} label files.")
+            reasons.append(
+                Sentence(
+                    "{split}/ and {split}annot/ hold {images} images and {labels} label files.",
+                    split=split, images=len(images), labels=len(labels),
+                )
+            )  # fmt: skip
     if not pairs:
         return None
     reasons.append(
-        "The pictures are named after CamVid's films (such as 0001TP and Seq05VD): the classes are CamVid's eleven, "
-        f"and the value {VOID} is ignored."
+        Sentence(
+            "The pictures are named after CamVid's films (such as 0001TP and Seq05VD): the classes are CamVid's "
+            "eleven, and the value {value} is ignored.",
+            value=VOID,
+        )
     )
     numbers = {class_id: class_id for class_id in range(len(CAMVID))} | {VOID: IGNORE_INDEX, IGNORE_INDEX: IGNORE_INDEX}
     return Listing("camvid", tree.root, tuple(pairs), tuple(reasons), CAMVID, numbers)

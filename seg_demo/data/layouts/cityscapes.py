@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.listing import SPLITS, Listing, Pair, Tree, matched
+from seg_demo.errors import Sentence
 from seg_demo.palettes import CITYSCAPES
 
 SHAPE = "leftImg8bit/train/CITY/ + gtFine/train/CITY/"
@@ -26,10 +27,10 @@ def find(tree: Tree) -> Listing | None:
     labels = {kind: {split: _files(tree, "gtFine", split, end) for split in SPLITS} for kind, end in LABEL_ENDS.items()}
     if not any(images.values()) or not any(files for splits in labels.values() for files in splits.values()):
         return None
-    reasons = ["leftImg8bit/ and gtFine/ hold files whose names end as those of Cityscapes."]
+    reasons = [Sentence("leftImg8bit/ and gtFine/ hold files whose names end as those of Cityscapes.")]
     if images["test"] and not any(splits["test"] for splits in labels.values()):
         images["test"] = []
-        reasons.append("gtFine/test holds no label files: the test pictures are left out.")
+        reasons.append(Sentence("gtFine/test holds no label files: the test pictures are left out."))
     kind = "train ids" if _covers(images, labels["train ids"]) else "label ids"
     if kind == "label ids" and not any(labels[kind].values()):
         kind = "train ids"  # of some pictures only, but there is nothing else
@@ -37,11 +38,17 @@ def find(tree: Tree) -> Listing | None:
     for split in SPLITS:
         pairs += matched(images[split], labels[kind][split], split, image_end=IMAGE_END, label_end=LABEL_ENDS[kind])
     numbers = TRAIN_IDS if kind == "train ids" else LABEL_IDS
-    counted = ", ".join(f"{len(images[split])} for {split}" for split in SPLITS if images[split])
+    counted = ", ".join(f"{split} {len(images[split])}" for split in SPLITS if images[split])
     reasons.append(
-        f"The label files *{LABEL_ENDS[kind]}.png hold {kind}: the classes are the 19 evaluated ones, the rest is "
-        f"ignored. Images: {counted}."
-    )
+        Sentence(
+            "The label files *{end}.png hold train ids: the classes are the 19 evaluated ones, the rest is ignored. "
+            "Images: {counted}."
+            if kind == "train ids"
+            else "The label files *{end}.png hold label ids: the classes are the 19 evaluated ones, the rest is "
+            "ignored. Images: {counted}.",
+            end=LABEL_ENDS[kind], counted=counted,
+        )
+    )  # fmt: skip
     return Listing("cityscapes", tree.root, tuple(pairs), tuple(reasons), CITYSCAPES, numbers)
 
 

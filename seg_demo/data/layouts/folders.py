@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from seg_demo.data.class_file import find_class_file, read_class_file
 from seg_demo.data.layouts.names import IMAGE_ENDS, LABEL_ENDS, Place, core, place
 from seg_demo.data.listing import FOREIGN_SUFFIXES, SPLITS, Listing, Pair, Tree, folded, partners, with_unique_names
+from seg_demo.errors import Sentence
 
 SHAPE = "images/ + masks/, perhaps below train/ and val/; or cat.jpg + cat_mask.png"
 
@@ -58,12 +59,22 @@ def find(tree: Tree) -> Listing | None:
     rows += [(None, label) for label in labels if label not in second and label not in taken]
     reasons = _reasons(rows)
     if second:
-        where = _common([label.folder for label in second])
-        reasons.append(f"{len(second)} more label files of the same images, in {where}, were passed over.")
+        reasons.append(
+            Sentence(
+                "{count} more label files of the same images, in {folder}, were passed over.",
+                count=len(second), folder=_common([label.folder for label in second]),
+            )
+        )  # fmt: skip
     classes, colors_fixed = None, False
     if class_file := _class_file(tree, files):
         classes, colors_fixed = read_class_file(class_file)
-        reasons.append(f"{class_file.name} names {len(classes)} classes{', with their colours' * colors_fixed}.")
+        reasons.append(
+            Sentence(
+                "{file} names {count} classes, with their colours." if colors_fixed
+                else "{file} names {count} classes.",
+                file=class_file.name, count=len(classes),
+            )
+        )  # fmt: skip
     used = {file for row in rows for file in row}
     foreign = [path for path in tree.files if path.suffix.lower() in FOREIGN_SUFFIXES]
     passed_over = tuple(map(tree.path, [*(file.path for file in files if file not in used), *foreign]))
@@ -177,7 +188,7 @@ def _pairs(tree: Tree, rows: Sequence[tuple[_File | None, _File | None]]) -> lis
     return with_unique_names(pairs)
 
 
-def _reasons(rows: Sequence[tuple[_File | None, _File | None]]) -> list[str]:
+def _reasons(rows: Sequence[tuple[_File | None, _File | None]]) -> list[Sentence]:
     reasons = []
     splits = sorted({_split(row) for row in rows}, key=lambda split: SPLITS.index(split) if split else -1)
     for split in splits:
@@ -187,21 +198,36 @@ def _reasons(rows: Sequence[tuple[_File | None, _File | None]]) -> list[str]:
             images, labels = (_common([file.folder for file in side]) for side in zip(*complete, strict=True))
             image, label = complete[0]
             same = all(folded(image.stem) == folded(label.stem) for image, label in complete)
-            how = "the same name" if same else f"a matching name ({image.path.name}, {label.path.name})"
-            where = f"in {images}" if split is None else f'of the split "{split}" in {images}'
-            reasons.append(f"Images {where} that have a label file of {how} in {labels}: {len(complete)}.")
+            how = (
+                Sentence("the same name") if same
+                else Sentence("a matching name ({image}, {label})", image=image.path.name, label=label.path.name)
+            )  # fmt: skip
+            where = (
+                Sentence("in {folder}", folder=images) if split is None
+                else Sentence('of the split "{split}" in {folder}', split=split, folder=images)
+            )  # fmt: skip
+            reasons.append(
+                Sentence(
+                    "Images {where} that have a label file of {how} in {labels}: {count}.",
+                    where=where, how=how, labels=labels, count=len(complete),
+                )
+            )  # fmt: skip
         if alone := [image.folder for image, label in own if image and not label]:
-            reasons.append(f"Images in {_common(alone)} without a label file: {len(alone)}.")
+            reasons.append(
+                Sentence("Images in {folder} without a label file: {count}.", folder=_common(alone), count=len(alone))
+            )
         if alone := [label.folder for image, label in own if label and not image]:
-            reasons.append(f"Label files in {_common(alone)} without an image: {len(alone)}.")
+            reasons.append(
+                Sentence("Label files in {folder} without an image: {count}.", folder=_common(alone), count=len(alone))
+            )
     if splits == [None]:
-        reasons.append("There are no folders for training and validation.")
+        reasons.append(Sentence("There are no folders for training and validation."))
     elif "val" not in splits:
-        reasons.append("There is no folder for validation.")
+        reasons.append(Sentence("There is no folder for validation."))
     return reasons
 
 
 def _common(folders: Sequence[PurePosixPath]) -> str:
     """The folder that all these lie in, as it is named to the user."""
     common = PurePosixPath(os.path.commonpath(set(folders))).as_posix()
-    return "the folder itself" if common in ("", ".") else common
+    return Sentence("the folder itself") if common in ("", ".") else common

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seg_demo.data.listing import Listing, Pair, Tree, matched
+from seg_demo.errors import Sentence
 from seg_demo.palettes import NEWTS_SPECIES
 
 SHAPE = "train/images/akahara/ + train/seg_images/akahara/"
@@ -33,8 +34,14 @@ def find(tree: Tree) -> Listing | None:
     if not any(pair.image and pair.label for pair in pairs):
         return None
     reasons = (
-        "images/ and seg_images/ hold folders named akahara or madara: these are the newts, classes are the species.",
-        f"There are {counts['train'] + counts['val']} photos to train, of which every fourth of a species "
-        f"({counts['val']}) is for validation, and {counts['test']} to test.",
-    )
+        Sentence(
+            "images/ and seg_images/ hold folders named akahara or madara: these are the newts, classes are the "
+            "species."
+        ),
+        Sentence(
+            "There are {train} photos to train, of which every fourth of a species ({val}) is for validation, and "
+            "{test} to test.",
+            train=counts["train"] + counts["val"], val=counts["val"], test=counts["test"],
+        ),
+    )  # fmt: skip
     return Listing("newts", tree.root, tuple(pairs), reasons, NEWTS_SPECIES, colors=COLORS, colors_fixed=True)

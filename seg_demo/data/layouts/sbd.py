@@ -5,6 +5,7 @@ from __future__ import annotations
 from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.layouts.lists import read_list
 from seg_demo.data.listing import Listing, Pair, Tree
+from seg_demo.errors import Sentence
 from seg_demo.palettes import VOC
 
 SHAPE = "img/ + cls/*.mat + train.txt"
@@ -32,9 +33,14 @@ def find(tree: Tree) -> Listing | None:
     for split, path in lists.items():
         names = [name for name in read_list(tree.path(path)) if name in images or name in labels]
         pairs += [Pair(name, images.get(name), labels.get(name), split) for name in names]
-        reasons.append(f"{path} names {len(names)} pictures of img/, whose label files are MATLAB files in cls/.")
+        reasons.append(
+            Sentence(
+                "{file} names {count} pictures of img/, whose label files are MATLAB files in cls/.",
+                file=path, count=len(names),
+            )
+        )  # fmt: skip
     if not labels or not pairs:
         return None
-    reasons.append("The classes are the 21 of PASCAL VOC.")
+    reasons.append(Sentence("The classes are the 21 of PASCAL VOC."))
     numbers = {class_id: class_id for class_id in range(len(VOC))} | {IGNORE_INDEX: IGNORE_INDEX}
     return Listing("sbd", tree.root, tuple(pairs), tuple(reasons), VOC, numbers)

@@ -8,6 +8,7 @@ from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.class_file import find_class_file, read_class_file
 from seg_demo.data.layouts.lists import read_list
 from seg_demo.data.listing import Listing, Pair, Tree, is_picture, with_unique_names
+from seg_demo.errors import Sentence
 from seg_demo.palettes import VOC
 
 SHAPE = "JPEGImages/ + SegmentationClass/ + ImageSets/Segmentation/train.txt"
@@ -43,25 +44,32 @@ def _listing(
             for name in names if name in images or name in labels
         ]  # fmt: skip
         if split == "test" and own and not any(pair.label for pair in own):
-            reasons.append(f"{path} names {len(own)} pictures without label files: they are left out.")
+            reasons.append(
+                Sentence(
+                    "{file} names {count} pictures without label files: they are left out.", file=path, count=len(own)
+                )
+            )
             continue
         if not own:
             continue
         pairs += own
         reasons.append(
-            f"{path} names {len(names)} pictures, of which {sum(bool(pair.label) for pair in own)} have a label file."
-        )
+            Sentence(
+                "{file} names {count} pictures, of which {labelled} have a label file.",
+                file=path, count=len(names), labelled=sum(bool(pair.label) for pair in own),
+            )
+        )  # fmt: skip
         if len(own) < len(names):
-            reasons.append(f"{len(names) - len(own)} of them are missing altogether.")
+            reasons.append(Sentence("{count} of them are missing altogether.", count=len(names) - len(own)))
     if not pairs:
         return None
     if class_file := find_class_file(tree.path(base)):
         classes, colors_given = read_class_file(class_file)
-        reasons.append(f"{class_file.name} names {len(classes)} classes.")
+        reasons.append(Sentence("{file} names {count} classes.", file=class_file.name, count=len(classes)))
         return Listing(
             "voc", tree.root, tuple(with_unique_names(pairs)), tuple(reasons), classes, colors_fixed=colors_given
         )
-    reasons.append("The classes are the 21 of PASCAL VOC, and the border (255) is ignored.")
+    reasons.append(Sentence("The classes are the 21 of PASCAL VOC, and the border (255) is ignored."))
     numbers = {class_id: class_id for class_id in range(len(VOC))} | {IGNORE_INDEX: IGNORE_INDEX}
     return Listing("voc", tree.root, tuple(with_unique_names(pairs)), tuple(reasons), VOC, numbers, colors_fixed=True)
 

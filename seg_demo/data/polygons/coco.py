@@ -12,9 +12,9 @@ from seg_demo.data.polygons.entries import Entry, files_with, read_bytes, read_j
 from seg_demo.data.polygons.runs import mask_of_runs, mask_of_text
 from seg_demo.data.polygons.shapes import Drawing, Export, Patch, Shape
 from seg_demo.data.polygons.splits import split_of
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
-EVIDENCE = 'a JSON file with "images", "annotations" and "categories"'
+EVIDENCE = Sentence('a JSON file with "images", "annotations" and "categories"')
 
 
 def recognise(source: Path) -> Path | None:

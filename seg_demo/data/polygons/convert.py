@@ -20,7 +20,7 @@ from seg_demo.data.polygons.shapes import BACKGROUND_LABEL, IGNORE_LABEL, Drawin
 from seg_demo.data.polygons.splits import SPLIT_NAMES
 from seg_demo.data.survey import Progress
 from seg_demo.data.writer import DataSetWriter
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 from seg_demo.registry import look_up
 
 
@@ -34,12 +34,12 @@ class Conversion:
     """
 
     format: str
-    why: str
+    why: Sentence
     pictures: int
     classes: ClassMap
     pixels: Mapping[str, int]
     ignored: int
-    passed_over: tuple[str, ...]
+    passed_over: tuple[Sentence, ...]
 
 
 def convert(
@@ -67,11 +67,11 @@ def convert(
         format, why = detect(source)
     else:
         title = look_up("polygon format", FORMATS, format).title
-        why = f"{title}: chosen by name."
+        why = Sentence("{title}: chosen by name.", title=title)
         if not source.exists():
             raise UserError("{source} does not exist. Check the path.", source=source)
     if order is None and not FORMATS[format].ordered:
-        why += " It tells no painting order: larger shapes were painted first."
+        why = Sentence("{why} It tells no painting order: larger shapes were painted first.", why=why)
     export = FORMATS[format].read(source)
     if not export.drawings:
         raise UserError("{source} holds no {title}. Check the path and the format.", source=source,
@@ -100,8 +100,9 @@ def convert(
             )
     counts = {name: int(count) for name, count in zip(class_map.names, pixels, strict=False)}
     return Conversion(
-        format, why, writer.count, class_map, counts, int(pixels[IGNORE_INDEX]), tuple(map(str, passed_over))
-    )
+        format, why, writer.count, class_map, counts, int(pixels[IGNORE_INDEX]),
+        tuple(error.sentence for error in passed_over),
+    )  # fmt: skip
 
 
 def _class_map(export: Export, classes: Sequence[str] | None) -> ClassMap:

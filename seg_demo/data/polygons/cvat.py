@@ -14,9 +14,9 @@ from seg_demo.data.polygons.entries import Entry, files_with, read_bytes, read_x
 from seg_demo.data.polygons.runs import mask_of_runs
 from seg_demo.data.polygons.shapes import Drawing, Export, Patch, Shape
 from seg_demo.data.polygons.splits import split_of
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
-EVIDENCE = "an XML file with <annotations> of <image> elements"
+EVIDENCE = Sentence("an XML file with <annotations> of <image> elements")
 
 _NOT_SHAPES = {"attribute"}
 _WITHOUT_AREA = {"tag", "skeleton", "cuboid"}

@@ -13,9 +13,9 @@ import numpy as np
 from seg_demo.data.polygons.bitmaps import read_bitmap
 from seg_demo.data.polygons.entries import MAX_POINTS, Entry, files_with, read_bytes, read_json
 from seg_demo.data.polygons.shapes import IGNORE_LABEL, Drawing, Export, Kind, Patch, Shape
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
-EVIDENCE = 'a JSON file with "shapes" and "imagePath"'
+EVIDENCE = Sentence('a JSON file with "shapes" and "imagePath"')
 
 # Shape type -> what it becomes here, and its smallest and largest number of points. labelme draws a rectangle from
 # corner to corner with both included, which is also what a polygon of these corners gives.

@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element
 from seg_demo.data.polygons.bitmaps import read_bitmap
 from seg_demo.data.polygons.entries import Entry, files_with, read_bytes, read_xml, xml_root_name
 from seg_demo.data.polygons.shapes import Drawing, Export, Patch, Shape
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
-EVIDENCE = "an XML file with an <annotation> that has polygons or an <imagesize>"
+EVIDENCE = Sentence("an XML file with an <annotation> that has polygons or an <imagesize>")
 
 
 def recognise(source: Path) -> Path | None:

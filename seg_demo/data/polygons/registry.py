@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seg_demo.data.polygons import coco, cvat, labelme_json, labelme_xml, voc
 from seg_demo.data.polygons.shapes import Export
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class PolygonFormat:
     """
 
     title: str
-    evidence: str
+    evidence: Sentence
     recognise: Callable[[Path], Path | None]
     read: Callable[[Path], Export]
     ordered: bool = True
@@ -39,7 +39,7 @@ def formats_of(source: Path) -> dict[str, Path]:
     return {name: file for name, format in FORMATS.items() if (file := format.recognise(source))}
 
 
-def detect(source: Path) -> tuple[str, str]:
+def detect(source: Path) -> tuple[str, Sentence]:
     """The name of the format of a file or folder, and a sentence that says why.
 
     Raises `UserError` where none or more than one fits.
@@ -59,4 +59,7 @@ def detect(source: Path) -> tuple[str, str]:
             source=source, first=first, first_file=first_file.name, second=second, second_file=second_file.name,
         )  # fmt: skip
     ((name, file),) = found.items()
-    return name, f"{FORMATS[name].title}: {file.name} is {FORMATS[name].evidence}."
+    format = FORMATS[name]
+    return name, Sentence(
+        "{title}: {file} is {evidence}.", title=format.title, file=file.name, evidence=format.evidence
+    )

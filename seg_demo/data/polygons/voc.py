@@ -15,9 +15,9 @@ from seg_demo.data.listing import SPLITS, Tree, is_picture
 from seg_demo.data.masks import pack, read_label_file, unpack_color
 from seg_demo.data.polygons.entries import files_with, read_bytes, xml_root_name
 from seg_demo.data.polygons.shapes import Drawing, Export, Patch, Shape
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
-EVIDENCE = "part of Pascal VOC, with labelmap.txt beside SegmentationClass"
+EVIDENCE = Sentence("part of Pascal VOC, with labelmap.txt beside SegmentationClass")
 VOID = 0xE0E0C0  # the cream colour of VOC's borders, which are not labelled
 
 _MASKS = "SegmentationClass"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
 
 LANGUAGES = ("en", "ja", "zh")
 # Gradio's page knows Chinese by these two names only; a browser set to another, such as zh-HK, gets English.
@@ -45,15 +45,16 @@ def say(key: str, language: str, **fields: object) -> str:
     return TEXTS[language][key].format(**fields)
 
 
-def explain(error: UserError, language: str) -> str:
-    """The sentence of an error in a given language, in English where nobody has translated it."""
-    template = ERRORS.get(language, {}).get(error.template, error.template)
+def explain(told: UserError | Sentence, language: str) -> str:
+    """An error or a sentence in a given language, in English where nobody has translated it; its fields as well."""
+    template = ERRORS.get(language, {}).get(told.template, told.template)
     fields = {
-        key: explain(value, language) if isinstance(value, UserError) else value for key, value in error.fields.items()
+        key: explain(value, language) if isinstance(value, (UserError, Sentence)) else value
+        for key, value in told.fields.items()
     }
     return template.format(**fields)
 
 
-def translated(sentence: str, language: str) -> str:
-    """A constant English sentence of the core, such as what a repair does, in a given language."""
-    return ERRORS.get(language, {}).get(sentence, sentence)
+def translated(text: str, language: str) -> str:
+    """A text of the core in a given language: a `Sentence`, or a constant such as what a repair does."""
+    return explain(text, language) if isinstance(text, Sentence) else ERRORS.get(language, {}).get(text, text)
