@@ -59,8 +59,17 @@ def images(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
 
 
-# The tests of one network run in one process, which builds it once.
-GROUPED = [pytest.param(case, marks=pytest.mark.xdist_group(case)) for case in ON_BACKBONES]
+# The largest of each family of backbones differ from the others in their number of layers only.
+LARGEST = ("vgg19_bn", "resnet152", "densenet201")
+
+
+def marks(case: str) -> list[pytest.MarkDecorator]:
+    """The tests of one network run in one process, which builds it once."""
+    group = [pytest.mark.xdist_group(case)]
+    return [*group, pytest.mark.slow] if ON_BACKBONES[case][1].get("backbone") in LARGEST else group
+
+
+GROUPED = [pytest.param(case, marks=marks(case)) for case in ON_BACKBONES]
 
 
 @pytest.fixture(scope="module", params=GROUPED)

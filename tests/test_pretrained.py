@@ -160,6 +160,7 @@ def test_backbones_take_imagenet_weights(
     assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_fcn_takes_the_fully_connected_layers_of_vgg(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     state = offer_classifier(server, "vgg16", monkeypatch)
     model = build_model("fcn32s", 3, backbone="vgg16", backbone_weights="imagenet").eval()

@@ -63,6 +63,9 @@ def _listing(
             reasons.append(Sentence("{count} of them are missing altogether.", count=len(names) - len(own)))
     if not pairs:
         return None
+    listed = {pair.label for pair in pairs}
+    if others := sum(_at(tree, path) not in listed for path in labels.values()):
+        reasons.append(Sentence("{count} more label files are in none of the lists and are left out.", count=others))
     if class_file := find_class_file(tree.path(base)):
         classes, colors_given = read_class_file(class_file)
         reasons.append(Sentence("{file} names {count} classes.", file=class_file.name, count=len(classes)))
