@@ -498,3 +498,12 @@ def test_it_speaks_japanese(open_page: Any, planted: Path) -> None:
         assert re.search(r"[ぁ-ん]", sentence), f"not translated: {sentence}"
     bring(page, packed(planted.parent / "evil.zip", {"../x.png": b"x"}))
     assert re.search(r"[ぁ-ん]", problem(page))
+
+
+def test_a_repair_that_could_lose_something_is_not_ticked_at_first() -> None:
+    from seg_demo.data.check import KINDS
+    from seg_demo.ui.findings import by_default
+
+    assert [kind for kind, known in KINDS.items() if known.repair and not by_default(kind)] == [
+        "smeared-values", "same-picture", "leak",
+    ]  # fmt: skip

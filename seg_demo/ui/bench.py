@@ -117,9 +117,9 @@ def bring(files: Sequence[Path], home: Path, names: str, order: str, progress: P
             collect(files, home), home, classes=named.classes.names if named else None,
             order=[line.strip() for line in order.splitlines() if line.strip()] or None, progress=progress,
         )  # fmt: skip
-        painted = brought.folder == home / CONVERTED  # by class ids, so that the names have found their place already
-        checked = _check(brought.folder, home, "" if painted else names, progress)
-        if painted and named and named.colors_given:
+        # What was painted has the names in their places already.
+        checked = _check(brought.folder, home, "" if brought.converted else names, progress)
+        if brought.converted and named and named.colors_given:
             checked = recolored(checked, named)
     return Bench(home, name, brought.folder, brought.reasons, checked)
 

@@ -157,6 +157,13 @@ def repair_choices(findings: Iterable[Finding], language: str) -> list[tuple[str
     ]
 
 
+def by_default(kind: str) -> bool:
+    """Whether the repair of a kind of finding is ticked at first: nothing good can be lost by it."""
+    from seg_demo.data.check import KINDS
+
+    return KINDS[kind].by_default
+
+
 def mended(done: Repaired, language: str) -> list[Node]:
     """What a repair did."""
     what = ", ".join(f"{kind_title(kind, language)} {count}" for kind, count in done.mended.items())

@@ -284,7 +284,7 @@ class FineTuneTab:
             self.welcome: gr.Markdown(visible=False),
             self.verdict: findings.verdict(bench, language),
             self.cards: findings.cards(bench, language),
-            self.choices: gr.CheckboxGroup(repairs, value=[kind for _, kind in repairs]),
+            self.choices: gr.CheckboxGroup(repairs, value=[kind for _, kind in repairs if findings.by_default(kind)]),
             self.mended: findings.mended(mended.done, language) if mended else None,
             self.download: str(mended.archive) if mended else None,
             self.classes: findings.class_table(bench.shown.report, language),
