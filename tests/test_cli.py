@@ -9,12 +9,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
 
+from benchmarks.faults import Good
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.classes import ClassMap
 from seg_demo.cli.main import COMMANDS, main
@@ -320,6 +322,26 @@ def test_train(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
     assert str(tmp_path) not in (tmp_path / "model/config.json").read_text("utf-8")
     lines = (tmp_path / "run/events.jsonl").read_text("utf-8").splitlines()
     assert json.loads(lines[-1])["event"] == "RunFinished"
+    run = json.loads((tmp_path / "run/config.json").read_text("utf-8"))
+    assert run["about"]["data_fingerprint"] == training["data_fingerprint"]
+
+
+def test_train_on_a_folder_in_any_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seg_demo.train.presets.PRESETS", small_presets())
+    good = Good.write(tmp_path / "mine")
+
+    def trained(run: str) -> dict[str, Any]:
+        words = ["train", "--preset", "small", "--steps", 1, "--data", good.root, "--run", tmp_path / run]
+        assert call(*words) == 0
+        return load_checkpoint(tmp_path / run / "last").config.training
+
+    training = trained("first")
+    assert training["data"] == "mine, split train"
+    assert training["pictures"] == {"photos": 8, "drawn": 3, "validation": 2}
+    assert trained("second")["data_fingerprint"] == training["data_fingerprint"]
+    for number in range(10):
+        good.rewrite(number, lambda ids: ids[::-1])
+    assert trained("third")["data_fingerprint"] != training["data_fingerprint"]
 
 
 def test_train_without_preset(tmp_path: Path, capsys: Captured) -> None:

@@ -100,9 +100,8 @@ def open_folder(
     """Find the pictures and label files under `root`, what their values mean, and which belong to which split.
 
     layout: a name in `LAYOUTS`, or "auto". class_file: names (and colours) of the classes, instead of what the folder
-    says of them. seed: of the split, where the folder has none. labels_only: leave the images unread
-    where no split has to be made. listing: what
-    was found before.
+    says of them. seed: of the split, where the folder has none. labels_only: leave the images unread where no split has
+    to be made. listing: what was found before.
     Raises `UserError` where nothing is recognised or no label file can be read.
     """
     listing = listing or find_listing(Path(root), layout)
@@ -157,26 +156,21 @@ def _split(looks: list[Look], decoding: Decoding, seed: int) -> tuple[list[Look]
     was_split = all(look.pair.split for look in looks)
     free = [look for look in looks if look.pair.image and look.pair.label and look.pair.split in (None, "train")]
     # Pictures that look the same go the same way, so that none is measured on that was learned from.
-    together = [group for group in _groups(free) if len(group) <= max(2, MOST_TOGETHER * len(free))]
-    first_of = {place: group[0] for group in together for place in group}
-    leaders = [place for place in range(len(free)) if first_of.get(place, place) == place]
-    present = {
-        free[place].pair.name: frozenset().union(
-            *(_classes_in(free[other], decoding) for other in range(len(free)) if first_of.get(other, other) == place)
-        )
-        for place in leaders
-    }
-    assigned = {
-        (pair.name, pair.image): pair.split
-        for pair in assign_splits([free[place].pair for place in leaders], present, seed=seed)
-    }
-    split_of = {}
+    leader = list(range(len(free)))
+    for group in _groups(free):
+        if len(group) <= max(2, MOST_TOGETHER * len(free)):
+            for place in group:
+                leader[place] = group[0]
+    present: dict[str, frozenset[int]] = {}
     for place, look in enumerate(free):
-        leader = free[first_of.get(place, place)].pair
-        split_of[look.pair.name, look.pair.image] = assigned[leader.name, leader.image]
+        name = free[leader[place]].pair.name
+        present[name] = present.get(name, frozenset()) | _classes_in(look, decoding)
+    leaders = [free[place].pair for place in sorted(set(leader))]
+    assigned = {pair.name: pair.split for pair in assign_splits(leaders, present, seed=seed)}
+    split_of = {id(look): assigned[free[leader[place]].pair.name] for place, look in enumerate(free)}
     done = []
     for look in looks:
-        split = split_of.get((look.pair.name, look.pair.image), look.pair.split) or "train"
+        split = split_of.get(id(look), look.pair.split) or "train"
         done.append(replace(look, pair=replace(look.pair, split=split)))
     counts = Counter(look.pair.split for look in done if look.pair.image and look.pair.label)
     shown = ", ".join(f"{split} {counts[split]}" for split in SPLITS if counts[split])

@@ -29,6 +29,7 @@ class Kind:
 
 
 LEFT_OUT = "the pictures are left out"
+LABELS_LEFT_OUT = "the label maps are left out"
 
 KINDS: dict[str, Kind] = {
     # files
@@ -38,7 +39,7 @@ KINDS: dict[str, Kind] = {
     "too-few": Kind("error"),
     "swapped": Kind("error", "images and label maps change places"),
     "missing-label": Kind("warning", LEFT_OUT),
-    "missing-image": Kind("warning", "the label maps are left out"),
+    "missing-image": Kind("warning", LABELS_LEFT_OUT),
     "passed-over": Kind("note"),
     # sizes
     "rotated": Kind("error", "the label maps are turned as the images say"),

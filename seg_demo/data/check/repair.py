@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 
 from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.check.checking import Checked
-from seg_demo.data.check.finding import KINDS, LEFT_OUT, Finding
+from seg_demo.data.check.finding import KINDS, LABELS_LEFT_OUT, LEFT_OUT, Finding
 from seg_demo.data.check.pictures import is_turned
 from seg_demo.data.check.values import number_totals, smeared_ids
 from seg_demo.data.folder import LabelledFolder, open_folder
@@ -24,7 +24,7 @@ from seg_demo.data.writer import DataSetWriter
 from seg_demo.errors import UserError
 from seg_demo.registry import look_up
 
-_LEAVING_OUT = tuple(kind for kind, known in KINDS.items() if known.repair in (LEFT_OUT, "the label maps are left out"))
+_LEAVING_OUT = tuple(kind for kind, known in KINDS.items() if known.repair in (LEFT_OUT, LABELS_LEFT_OUT))
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,18 @@ def repair(
         look_up("repair for this data set", possible, kind)
     wanted = {kind for kind in possible if KINDS[kind].by_default} if chosen is None else set(chosen)
     plan = _Plan(checked, wanted)
-    kept = [look for look in plan.looks if look.pair.image and look.pair.label and plan.keeps(look)]
-    mended: dict[str, int] = defaultdict(int)
-    left_out = [name for look in plan.looks if look not in kept for name in plan.names(look)[:1]]
+    mended: Counter[str] = Counter()
+    left_out: list[str] = []
     with DataSetWriter(out, checked.report.classes) as writer:
-        for done, look in enumerate(kept, 1):
-            pair = look.pair
-            assert pair.image and pair.label
-            label_map, touched = plan.mended(look)
-            if label_map is None:
+        for done, look in enumerate(plan.looks, 1):
+            label_map, touched = plan.mended(look) if plan.keeps(look) else (None, [])
+            if label_map is None or look.pair.image is None:
                 left_out += plan.names(look)[:1]
             else:
-                writer.add(pair.split, pair.name, pair.image, label_map)
-            for kind in touched:
-                mended[kind] += 1
+                writer.add(look.pair.split, look.pair.name, look.pair.image, label_map)
+                mended.update(touched)
             if progress:
-                progress(done, len(kept))
+                progress(done, len(plan.looks))
         if not writer.count:
             raise UserError(
                 "No picture of {folder} would be left after the repair. Mend its files first; the check names them.",
@@ -92,7 +88,6 @@ class _Plan:
     """What happens to which picture."""
 
     def __init__(self, checked: Checked, wanted: set[str]) -> None:
-        self.wanted = wanted
         self.folder = checked.folder
         self.by_kind: dict[str, set[str]] = defaultdict(set)
         for found in checked.report.findings:
@@ -146,11 +141,9 @@ class _Plan:
         if "rotated" in self.by_kind and is_turned(look, image, label):
             ids, unknown = (turned(each, image.orientation) for each in (ids, unknown))
             touched.add("rotated")
-        if ids.shape != image.size and name in self.by_kind.get("size-scaled", set()) | self.by_kind.get(
-            "rotated", set()
-        ):
+        if ids.shape != image.size and (touched | mine) & {"rotated", "size-scaled"}:
             ids, unknown = (resized(each, image.size) for each in (ids, unknown))
-            touched.add("size-scaled")
+            touched |= mine & {"size-scaled"}
         usable = not unknown.any() and ids.shape == image.size
         return (ids, sorted(touched)) if usable else (None, [])
 

@@ -154,23 +154,24 @@ def is_off_by_one(folder: LabelledFolder) -> bool:
 def masks_among_ids(folder: LabelledFolder) -> set[str]:
     """Names of the 0/255 masks in a set of ids; none where other files ignore (255) pixels beside classes."""
     table = folder.reading.decoding.numbers
-    held = {
-        name: {table.get(int(value)) for value in facts.numbers.values} - {None}
+    held = [
+        (name, facts.kind, {table.get(int(value)) for value in facts.numbers.values} - {None})
         for _, facts, name in labels_of(folder)
-        # A palette with 255 was made for ids.
-        if facts.numbers is not None and facts.kind != "palette"
-    }
-    classes = [ids - {0, IGNORE_INDEX} for ids in held.values()]
-    ignoring = any(found and IGNORE_INDEX in ids for found, ids in zip(classes, held.values(), strict=True))
-    if ignoring or not any(classes) or table.get(FULL) != IGNORE_INDEX:
+        if facts.numbers is not None
+    ]
+    with_classes = [ids for _, _, ids in held if ids - {0, IGNORE_INDEX}]
+    ignoring = any(IGNORE_INDEX in ids for ids in with_classes)
+    if ignoring or not with_classes or table.get(FULL) != IGNORE_INDEX:
         return set()
-    return {name for name, ids in held.items() if ids == {0, IGNORE_INDEX}}
+    # A palette with 255 was made for ids.
+    return {name for name, kind, ids in held if kind != "palette" and ids == {0, IGNORE_INDEX}}
 
 
 def smeared_ids(folder: LabelledFolder, facts: LabelFacts, totals: Totals) -> list[int]:
     """Class ids that a file has only as thin lines between a smaller and a larger value.
 
-    totals: of the numbers in all files. A class that is narrow everywhere, as poles are, is left alone.
+    totals: of the numbers in all files. A class of middling width there, as poles have, is left alone; one that is thin
+    in all files may be a contour, which is why the repair is made only when it is asked for.
     """
     if facts.numbers is None or folder.reading.decoding.domain(facts.kind) == "color":
         return []
