@@ -40,16 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except UserError as error:
-        if getattr(arguments, "json", False):  # whoever reads JSON gets JSON
-            print(json.dumps({"error": str(error)}, ensure_ascii=False))
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _failed(arguments, str(error))
     except OSError as error:  # a disk that is full, a folder of someone else's
-        print(
-            f"error: {error.filename or 'A file'} could not be used ({error.strerror}). Choose another folder.",
-            file=sys.stderr,
-        )
-        return 1
+        name = error.filename or "A file"
+        return _failed(arguments, f"{name} could not be used ({error.strerror}). Choose another folder.")
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
+
+
+def _failed(arguments: argparse.Namespace, sentence: str) -> int:
+    if getattr(arguments, "json", False):  # whoever reads JSON gets JSON
+        print(json.dumps({"error": sentence}, ensure_ascii=False))
+    print(f"error: {sentence}", file=sys.stderr)
+    return 1
