@@ -87,7 +87,7 @@ def check_classes(folder: LabelledFolder, histogram: Histogram) -> Iterator[Find
             "the list of names.",
             absent=classes.names[0],
         )
-    elif absent := [name for class_id, name in enumerate(classes.names) if class_id not in used]:
+    if absent := [name for class_id, name in enumerate(classes.names) if class_id and class_id not in used]:
         yield finding(
             "absent-class",
             "No label map holds {absent}. Label some, or take the class from the list.",
