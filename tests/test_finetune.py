@@ -19,6 +19,7 @@ from PIL import Image
 
 from seg_demo.data.check import check
 from seg_demo.data.check.finding import KINDS
+from seg_demo.data.class_file import class_lines
 from seg_demo.errors import Sentence, UserError
 from seg_demo.ui import bench, findings
 from seg_demo.ui.background import followed
@@ -166,7 +167,7 @@ def test_bad_class_names_are_told_without_the_servers_folders(good: Path, home: 
 
 def test_names_and_colours_can_be_changed(good: Path, home: Path) -> None:
     brought = bench.bring([good], home, "", "")
-    assert bench.class_lines(brought) == "ground #000000\nnewt #e69f00"
+    assert class_lines(brought.shown.report.classes) == "ground #000000\nnewt #e69f00"
     # The label maps hold numbers: colours may be anything, even each other's.
     changed = bench.renamed(brought, "floor #e69f00\nlizard #000000")
     assert changed.checked.report.classes.names == ("floor", "lizard")

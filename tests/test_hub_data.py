@@ -15,7 +15,7 @@ from PIL import Image
 
 from seg_demo.data.dataset import fingerprint
 from seg_demo.data.hub import load_hub, open_hub
-from seg_demo.data.registry import named_data_set
+from seg_demo.data.registry import named_splits
 from seg_demo.errors import UserError
 
 datasets = pytest.importorskip(
@@ -123,7 +123,7 @@ def test_a_missing_validation_split_is_taken_out_of_the_training(tmp_path: Path)
 def test_a_folder_of_parquet_files_and_a_single_table(tmp_path: Path) -> None:
     (tmp_path / "parquet").mkdir()
     table(3).to_parquet(tmp_path / "parquet/train-00000.parquet")
-    source = named_data_set(f"hub:{tmp_path / 'parquet'}", "train")
+    source = named_splits(f"hub:{tmp_path / 'parquet'}")("train")
     assert source is not None
     assert len(source) == 2  # one of three is for validation
     table(3).save_to_disk(tmp_path / "single")

@@ -17,7 +17,7 @@ from seg_demo.data.decoding import find_reading
 from seg_demo.data.layouts import camvid, cityscapes, newts
 from seg_demo.data.listing import Listing, Pair, Tree, is_picture, matched
 from seg_demo.data.masks import read_label_file
-from seg_demo.data.registry import LAYOUTS, find_listing, named_data_set
+from seg_demo.data.registry import LAYOUTS, find_listing, named_splits
 from seg_demo.data.survey import LabelFacts, survey
 from seg_demo.errors import UserError
 from seg_demo.palettes import CITYSCAPES, VOC
@@ -452,18 +452,18 @@ def test_matched_prefers_the_exact_name() -> None:
     ]  # fmt: skip
 
 
-def test_named_data_sets() -> None:
-    train, val = (named_data_set("procedural:2", split) for split in ("train", "val"))
+def test_named_splitss() -> None:
+    train, val = (named_splits("procedural:2")(split) for split in ("train", "val"))
     assert train is not None
     assert val is not None
     assert len(train) == 2
     assert train.classes.names == ("background", "akahara", "madara")
-    assert named_data_set("photos") is named_data_set("C:\\photos") is None
+    assert named_splits("photos") is named_splits("C:\\photos") is None
     for bad in ("procedural:", "procedural:0", "procedural:-3", "procedural:many", "procedural:99999999999"):
         with pytest.raises(UserError, match=r'named "procedural:COUNT" with 1 to 100000 pictures, not'):
-            named_data_set(bad)
+            named_splits(bad)
     with pytest.raises(UserError, match='There is no split "tran"'):
-        named_data_set("procedural:2", "tran")
+        named_splits("procedural:2")("tran")
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seg_demo.cli.text import table, wrapped, write
 from seg_demo.cli.values import names, whole
 
 if TYPE_CHECKING:
     from seg_demo.data.check import Report
+    from seg_demo.data.intake import Brought
     from seg_demo.data.survey import Progress
 
 MARKS = {"error": "ERROR  ", "warning": "warning", "note": "note   "}
@@ -87,25 +88,30 @@ def run(arguments: argparse.Namespace) -> int:
     return actions[arguments.action](arguments)
 
 
-def _check(arguments: argparse.Namespace) -> int:
-    from seg_demo.data.check import check, repair
+def _bring(arguments: argparse.Namespace, temporary: Path) -> tuple[Brought, dict[str, Any]]:
+    """The folder with label maps, and how it is to be read."""
     from seg_demo.data.class_file import read_class_file
     from seg_demo.data.intake import bring_in
-    from seg_demo.data.writer import must_be_free
+
+    names = read_class_file(arguments.classes).classes.names if arguments.classes else None
+    brought = bring_in(arguments.source, temporary, classes=names, progress=_progress("Unpacking"))
+    # Painted label maps have the classes in the file's order already.
+    class_file = None if brought.converted else arguments.classes
+    return brought, {"layout": arguments.layout, "seed": arguments.seed, "class_file": class_file}
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from seg_demo.data.check import check, repair
+    from seg_demo.data.new_folder import must_be_free
     from seg_demo.errors import UserError
 
     if arguments.only and not arguments.repair:
         raise UserError("--only chooses among the repairs, so it needs --repair OUT. Add it.")
-    names = read_class_file(arguments.classes).classes.names if arguments.classes else None
     if arguments.repair:
         must_be_free(arguments.repair)
     with tempfile.TemporaryDirectory(prefix="seg_demo.") as temporary:
-        brought = bring_in(arguments.source, Path(temporary), classes=names, progress=_progress("Unpacking"))
-        checked = check(
-            brought.folder, layout=arguments.layout, seed=arguments.seed, progress=_progress("Checking"),
-            # Painted label maps have the classes in the file's order already.
-            class_file=None if brought.converted else arguments.classes,
-        )  # fmt: skip
+        brought, how = _bring(arguments, Path(temporary))
+        checked = check(brought.folder, progress=_progress("Checking"), **how)
         report = checked.report
         document = {**report.to_json(), "folder": str(arguments.source)}
         document["reasons"] = [*brought.reasons, *report.reasons]
@@ -218,18 +224,12 @@ def _convert(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
-    from seg_demo.data.class_file import read_class_file
     from seg_demo.data.folder import open_folder
-    from seg_demo.data.intake import bring_in
     from seg_demo.viz.sheet import draw_sheet, save_sheet
 
     with tempfile.TemporaryDirectory(prefix="seg_demo.") as temporary:
-        names = read_class_file(arguments.classes).classes.names if arguments.classes else None
-        brought = bring_in(arguments.source, Path(temporary), classes=names, progress=_progress("Unpacking"))
-        folder = open_folder(
-            brought.folder, layout=arguments.layout, seed=arguments.seed, progress=_progress("Reading"),
-            class_file=None if brought.converted else arguments.classes,
-        )  # fmt: skip
+        brought, how = _bring(arguments, Path(temporary))
+        folder = open_folder(brought.folder, progress=_progress("Reading"), **how)
         save_sheet(draw_sheet(folder, arguments.count), arguments.out)
     write(f"Drew {arguments.out}")
     return 0

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
     from seg_demo.data.dataset import DataSet, in_classes
-    from seg_demo.data.folder import open_data_set
+    from seg_demo.data.folder import open_splits
     from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
     from seg_demo.evaluate.report import measure
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         samples = ProceduralNewts(arguments.drawn, longest=512, species=species, seed=DRAWN_SEED)
         kind = "other drawn pictures"
     else:
-        samples, kind = open_data_set(arguments.data, arguments.split), f"{arguments.split} photos"
+        samples, kind = open_splits(arguments.data)(arguments.split), f"{arguments.split} photos"
     samples = in_classes(samples, checkpoint.config.classes, checkpoint.config.task, checkpoint.name)
     split = f"{len(samples)} {kind}"
     figures = measure(checkpoint, samples)

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
     from seg_demo.data.dataset import fingerprint, in_classes
-    from seg_demo.data.folder import open_data_set
+    from seg_demo.data.folder import open_splits
     from seg_demo.data.procedural import ProceduralNewts
     from seg_demo.registry import look_up
     from seg_demo.train.events import RunFailed
@@ -55,12 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
     species = config.task == "multiclass"
     source, real, validation = "", [], []
     if arguments.data:
-        samples = open_data_set(arguments.data, arguments.split)
+        split = open_splits(arguments.data)
+        samples = split(arguments.split)
         wanted = f'The preset "{arguments.preset}"'
         source = _source(samples, arguments.data)
         real = list(in_classes(samples, config.classes, config.task, wanted))
         if arguments.split == "train":
-            validation = list(in_classes(open_data_set(arguments.data, "val"), config.classes, config.task, wanted))
+            validation = list(in_classes(split("val"), config.classes, config.task, wanted))
     else:
         config = replace(config, drawn_share=1.0)
     print(f"Drawing {config.drawn_pictures} pictures ...", file=sys.stderr)

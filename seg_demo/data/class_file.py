@@ -124,8 +124,12 @@ def _from_json(text: str, path: Path) -> tuple[list[str], list[Color]]:
     return names, colors
 
 
+def class_lines(classes: ClassMap) -> str:
+    """One line a class, "name #rrggbb", which `read_class_file` gives back."""
+    names = (" ".join(name.split("\n")) for name in classes.names)
+    return "\n".join(f"{name} #{bytes(color).hex()}" for name, color in zip(names, classes.colors, strict=True))
+
+
 def write_class_file(path: Path, classes: ClassMap) -> None:
-    """Write one line a class, "name #rrggbb", which `read_class_file` gives back."""
-    names = [" ".join(name.split("\n")) for name in classes.names]
-    lines = [f"{name} #{bytes(color).hex()}" for name, color in zip(names, classes.colors, strict=True)]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    """Write `class_lines` as a file."""
+    path.write_text(class_lines(classes) + "\n", "utf-8")

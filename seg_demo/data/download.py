@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
-import shutil
 import socket
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from seg_demo.data.new_folder import NewFolder
 from seg_demo.data.survey import Progress
 from seg_demo.errors import UserError
 from seg_demo.registry import look_up
@@ -41,25 +39,12 @@ def download(name: str, out: Path, progress: Progress | None = None) -> Path:
     the network or the server fails, and where the disk refuses.
     """
     fetch = look_up("data set to download", DOWNLOADS, name)
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError("{folder} is there already and is not empty. Name a new folder.", folder=out)
-    staging: Path | None = None
+    folder = NewFolder(out)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        fetch(staging, progress or (lambda done, total: None))
-        staging.chmod(0o755)  # mkdtemp makes it private
-        if out.is_dir():
-            out.rmdir()
-        os.replace(staging, out)
+        with folder:
+            fetch(folder.staging, progress or (lambda done, total: None))
     except OSError as error:
-        raise UserError(
-            "{folder} could not be written ({reason}). Free some space or name another folder.",
-            folder=out, reason=error.strerror or error,
-        ) from None  # fmt: skip
-    finally:
-        if staging:
-            shutil.rmtree(staging, ignore_errors=True)
+        raise folder.refused(error) from None
     return out
 
 

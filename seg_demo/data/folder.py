@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from seg_demo.classes import IGNORE_INDEX, ClassMap
+from seg_demo.classes import ClassMap
 from seg_demo.data.alike import alike_groups
 from seg_demo.data.class_file import NamedClasses, read_class_file
 from seg_demo.data.dataset import DataSet, Sample
 from seg_demo.data.decoding import Reading, find_reading
-from seg_demo.data.images import read_image
+from seg_demo.data.images import read_image, shown_size
 from seg_demo.data.listing import SPLITS, Listing, Pair
 from seg_demo.data.masks import Decoding, read_label_file
-from seg_demo.data.registry import find_listing, named_data_set
+from seg_demo.data.registry import find_listing, named_splits
 from seg_demo.data.splits import assign_splits
-from seg_demo.data.survey import ImageFacts, LabelFacts, Look, Progress, decoded_values, survey
+from seg_demo.data.survey import ImageFacts, LabelFacts, Look, Progress, classes_in, survey
 from seg_demo.errors import Sentence, UserError
 from seg_demo.registry import look_up
 
@@ -78,13 +76,9 @@ class FolderDataSet(DataSet):
             raise UserError(
                 "{label} is {label_size} pixels but its image is {image_size}. Run `data check` on the folder, "
                 "which says whether that can be repaired.",
-                label=shown, label_size=_size(label_map), image_size=_size(image),
+                label=shown, label_size=shown_size(label_map.shape), image_size=shown_size(image.shape),
             )  # fmt: skip
         return Sample(pair.name, image, label_map)
-
-
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]} x {array.shape[0]}"
 
 
 def open_folder(
@@ -143,10 +137,9 @@ def _must_agree(listing: Listing, named: NamedClasses, class_file: Path | None) 
         )  # fmt: skip
 
 
-def open_data_set(source: Path | str, split: str) -> DataSet:
-    """One split of a folder of labelled pictures, or of what `named_data_set` knows, such as "procedural:200"."""
-    named = named_data_set(str(source), split)
-    return open_folder(source).split(split) if named is None else named
+def open_splits(source: Path | str) -> Callable[[str], DataSet]:
+    """What gives each split of a folder of labelled pictures, or of what `named_splits` knows."""
+    return named_splits(str(source)) or open_folder(source).split
 
 
 def _split(looks: list[Look], decoding: Decoding, seed: int) -> tuple[list[Look], list[Sentence]]:
@@ -164,7 +157,8 @@ def _split(looks: list[Look], decoding: Decoding, seed: int) -> tuple[list[Look]
     present: dict[str, frozenset[int]] = {}
     for place, look in enumerate(free):
         name = free[leader[place]].pair.name
-        present[name] = present.get(name, frozenset()) | _classes_in(look, decoding)
+        held = classes_in(look.label, decoding) if isinstance(look.label, LabelFacts) else frozenset()
+        present[name] = present.get(name, frozenset()) | held
     leaders = [free[place].pair for place in sorted(set(leader))]
     assigned = {pair.name: pair.split for pair in assign_splits(leaders, present, seed=seed)}
     split_of = {id(look): assigned[free[leader[place]].pair.name] for place, look in enumerate(free)}
@@ -193,10 +187,3 @@ def _groups(looks: Sequence[Look]) -> list[list[int]]:
     readable = [(place, look.image) for place, look in enumerate(looks) if isinstance(look.image, ImageFacts)]
     groups = alike_groups([image for _, image in readable])
     return [[readable[place][0] for place in group] for group in groups]
-
-
-def _classes_in(look: Look, decoding: Decoding) -> frozenset[int]:
-    if not isinstance(look.label, LabelFacts):
-        return frozenset()
-    ids = (class_id for _, _, class_id in decoded_values(look.label, decoding))
-    return frozenset(class_id for class_id in ids if class_id is not None and class_id != IGNORE_INDEX)

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
-from seg_demo.classes import IGNORE_INDEX, ClassMap
+from seg_demo.classes import ClassMap
 from seg_demo.data.class_file import read_class_file
 from seg_demo.data.dataset import DataSet, Sample
 from seg_demo.data.decoding import Reading, find_reading
-from seg_demo.data.images import opened, read_image
+from seg_demo.data.images import opened, read_image, shown_size
 from seg_demo.data.layouts.names import SPLIT_OF, place
 from seg_demo.data.listing import SPLITS, Pair
 from seg_demo.data.masks import LabelFile, label_file_of
 from seg_demo.data.splits import assign_splits
-from seg_demo.data.survey import LabelFacts, Progress, decoded_values, label_facts
+from seg_demo.data.survey import LabelFacts, Progress, classes_in, label_facts
 from seg_demo.errors import Sentence, UserError
 from seg_demo.registry import look_up
 
@@ -75,7 +73,7 @@ class HubDataSet(DataSet):
         if label_map.shape != image.shape[:2]:
             raise UserError(
                 "{label} is {label_size} pixels but its image is {image_size}. Tell the owner of the data set.",
-                label=shown, label_size=_size(label_map), image_size=_size(image),
+                label=shown, label_size=shown_size(label_map.shape), image_size=shown_size(image.shape),
             )  # fmt: skip
         return Sample(name, image, label_map)
 
@@ -243,16 +241,6 @@ def _rows(
     facts: Mapping[tuple[str, int], LabelFacts], reading: Reading, seed: int
 ) -> dict[str, tuple[tuple[str, int], ...]]:
     key_of = {f"{split}_{number:05}": (split, number) for split, number in facts}
-    present = {
-        name: frozenset(
-            class_id for _, _, class_id in decoded_values(facts[key], reading.decoding)
-            if class_id is not None and class_id != IGNORE_INDEX
-        )
-        for name, key in key_of.items()
-    }  # fmt: skip
+    present = {name: classes_in(facts[key], reading.decoding) for name, key in key_of.items()}
     pairs = assign_splits([Pair(name, None, None, split) for name, (split, _) in key_of.items()], present, seed=seed)
     return {split: tuple(key_of[pair.name] for pair in pairs if pair.split == split) for split in SPLITS}
-
-
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[1]} x {array.shape[0]}"

@@ -106,6 +106,16 @@ def _not_a_picture(source: str | Path | BinaryIO, shown: str) -> UserError:
     return UserError("{name} is not a picture that can be read. Use JPEG, PNG, WebP, GIF, BMP or TIFF.", name=shown)
 
 
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1, which is upright, where the file says nothing."""
+    return int(image.getexif().get(0x0112, 1) or 1)
+
+
+def shown_size(size: tuple[int, ...]) -> str:
+    """(height, width, ...) as it is told to the user: "640 x 480", width first."""
+    return f"{size[1]} x {size[0]}"
+
+
 def upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF block says."""
     try:

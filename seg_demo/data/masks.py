@@ -11,12 +11,11 @@ import numpy as np
 from PIL import Image
 
 from seg_demo.classes import IGNORE_INDEX, ClassMap
-from seg_demo.data.images import opened
+from seg_demo.data.images import opened, orientation_of
 from seg_demo.errors import UserError
 
 Kind = Literal["palette", "grey", "1-bit", "16-bit", "rgb", "rgba"]
 Domain = Literal["number", "color"]
-_EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def label_file_of(image: Image.Image, name: str) -> LabelFile:
     float files the whole numbers are taken.
     """
     file_format = str(image.format or "PNG")
-    orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1)
+    orientation = orientation_of(image)
     mode = image.mode
     if mode == "P":
         # A file may say that one of its colours is transparent; its indices are what they are all the same.

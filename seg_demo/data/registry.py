@@ -74,7 +74,7 @@ def _only_folder(tree: Tree) -> Path | None:
     return tree.path(only) if only else None
 
 
-def _drawn(rest: str, split: str) -> DataSet:
+def _drawn(rest: str) -> Callable[[str], DataSet]:
     from seg_demo.data.procedural import ProceduralNewts
 
     if not (rest.isascii() and rest.isdigit() and 1 <= int(rest[:9]) <= MAX_DRAWN):
@@ -83,28 +83,30 @@ def _drawn(rest: str, split: str) -> DataSet:
             "Give a number.",
             limit=MAX_DRAWN, rest=rest,
         )  # fmt: skip
-    return ProceduralNewts(int(rest), seed=look_up("split", {name: seed for seed, name in enumerate(SPLITS)}, split))
+    seeds = {name: seed for seed, name in enumerate(SPLITS)}
+    return lambda split: ProceduralNewts(int(rest), seed=look_up("split", seeds, split))
 
 
-def _from_hub(rest: str, split: str) -> DataSet:
-    from seg_demo.data.hub import open_hub
+def _from_hub(rest: str) -> Callable[[str], DataSet]:
+    from seg_demo.data.hub import load_hub
 
-    return open_hub(rest, split)
+    return load_hub(rest).split
 
 
 MAX_DRAWN = 100_000
 
-SOURCES: dict[str, Callable[[str, str], DataSet]] = {"procedural": _drawn, "hub": _from_hub}
-"""Data sets that are no folders, by what stands before the colon: what opens (what stands behind it, split)."""
+SOURCES: dict[str, Callable[[str], Callable[[str], DataSet]]] = {"procedural": _drawn, "hub": _from_hub}
+"""Data sets that are no folders, by what stands before the colon: what opens what stands behind it."""
 
 
-def named_data_set(source: str, split: str = "train") -> DataSet | None:
-    """A data set that is no folder: "procedural:200" or "hub:OWNER/NAME"; None for what is the name of a folder.
+def named_splits(source: str) -> Callable[[str], DataSet] | None:
+    """What gives each split of "procedural:200" or "hub:OWNER/NAME"; None for what is the name of a folder.
 
-    The splits of drawn pictures are drawn with different seeds. Raises `UserError` where the source has no such split.
+    The splits of drawn pictures are drawn with different seeds. Raises `UserError` where the source cannot be opened,
+    and so does the call for a split that it has not.
 
-    >>> len(named_data_set("procedural:3"))
+    >>> len(named_splits("procedural:3")("train"))
     3
     """
     kind, colon, rest = source.partition(":")
-    return SOURCES[kind](rest, split) if colon and kind in SOURCES else None
+    return SOURCES[kind](rest) if colon and kind in SOURCES else None

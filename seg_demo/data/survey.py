@@ -12,7 +12,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from seg_demo.data.images import opened, upright
+from seg_demo.classes import IGNORE_INDEX
+from seg_demo.data.images import opened, orientation_of, upright
 from seg_demo.data.listing import Listing, Pair
 from seg_demo.data.masks import Decoding, Domain, Kind, LabelFile, pack, read_label_file
 from seg_demo.errors import UserError
@@ -141,7 +142,7 @@ def look_at_image(path: Path, name: str | None = None) -> ImageFacts:
         small = np.asarray(turned.convert("L").resize((HASH_SIDE + 1, HASH_SIDE + 1), Image.Resampling.BOX), np.int16)
         return ImageFacts(
             str(image.format),
-            int(image.getexif().get(0x0112, 1) or 1),
+            orientation_of(image),
             (turned.height, turned.width),
             (image.height, image.width),
             # Differences along rows and columns (Krawetz 2013, "dHash"), for which brightness makes no difference.
@@ -252,6 +253,12 @@ def _around(pixels: np.ndarray, choose: np.ufunc) -> np.ndarray:
         choose(result[:-1], moved[1:], out=result[:-1])
         pixels = np.moveaxis(result, 0, axis)
     return pixels
+
+
+def classes_in(facts: LabelFacts, decoding: Decoding) -> frozenset[int]:
+    """The class ids that a file holds, without ignored pixels and what stands for nothing."""
+    ids = (class_id for _, _, class_id in decoded_values(facts, decoding))
+    return frozenset(class_id for class_id in ids if class_id is not None and class_id != IGNORE_INDEX)
 
 
 def decoded_values(facts: LabelFacts, decoding: Decoding) -> Iterator[tuple[int, int, int | None]]:

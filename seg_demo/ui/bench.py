@@ -201,12 +201,6 @@ def _named(path: Path, names: str) -> NamedClasses | None:
     return read_class_file(path)
 
 
-def class_lines(bench: Bench) -> str:
-    """Names and colours of the classes as `renamed` takes them."""
-    classes = bench.shown.report.classes
-    return "\n".join(f"{name} #{bytes(color).hex()}" for name, color in zip(classes.names, classes.colors, strict=True))
-
-
 def report_of(bench: Bench) -> dict[str, Any]:
     """The report as a JSON document."""
     document = bench.checked.report.to_json()

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import gradio as gr
 import numpy as np
 
+from seg_demo.data.class_file import class_lines
 from seg_demo.errors import UserError
 from seg_demo.ui import findings
 from seg_demo.ui.background import Progress, followed
 from seg_demo.ui.bench import (
     Bench,
     bring,
-    class_lines,
     mend,
     new_home,
     newest,
@@ -288,7 +288,7 @@ class FineTuneTab:
             self.mended: findings.mended(mended.done, language) if mended else None,
             self.download: str(mended.archive) if mended else None,
             self.classes: findings.class_table(bench.shown.report, language),
-            self.edit: class_lines(bench),
+            self.edit: class_lines(bench.shown.report.classes),
             self.reasons: findings.reasons(bench, language),
         }
 

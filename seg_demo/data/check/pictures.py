@@ -10,6 +10,7 @@ from seg_demo.data.alike import alike_groups
 from seg_demo.data.check.alignment import fits_better_turned
 from seg_demo.data.check.finding import Finding, finding
 from seg_demo.data.folder import LabelledFolder
+from seg_demo.data.images import shown_size
 from seg_demo.data.listing import Pair
 from seg_demo.data.survey import ImageFacts, LabelFacts, Look
 from seg_demo.errors import UserError
@@ -94,8 +95,8 @@ def check_sizes(folder: LabelledFolder) -> Iterator[Finding]:
     for look, image, label in readable(folder.looks):
         name = label_name(folder, look.pair)
         fields: dict[str, Any] = {
-            "label": name, "label_size": _size(label.size), "image": image_name(folder, look.pair),
-            "image_size": _size(image.size), "orientation": image.orientation,
+            "label": name, "label_size": shown_size(label.size), "image": image_name(folder, look.pair),
+            "image_size": shown_size(image.size), "orientation": image.orientation,
         }  # fmt: skip
         if min(image.size) < SMALLEST_SIDE:
             small.append(fields["image"])
@@ -144,10 +145,6 @@ def is_turned(look: Look, image: ImageFacts, label: LabelFacts) -> bool:
 
 def _same_aspect(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1) <= SAME_ASPECT
-
-
-def _size(size: tuple[int, int]) -> str:
-    return f"{size[1]} x {size[0]}"
 
 
 def check_doubles(folder: LabelledFolder) -> Iterator[Finding]:
