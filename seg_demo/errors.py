@@ -55,3 +55,12 @@ Told = TypeVar("Told", UserError, Sentence)
 
 def _rebuild(kind: type[Told], template: str, fields: dict[str, object]) -> Told:
     return kind(template, **fields)
+
+
+def shorten(value: object) -> str:
+    """`repr` of a value from a file, cut so that a huge one still makes a readable sentence."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # numbers of thousands of digits, lists nested by the hundred
+        return "something that is too large to show"
+    return text if len(text) <= 60 else text[:57] + "..."

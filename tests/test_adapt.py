@@ -136,3 +136,13 @@ def test_parameter_groups() -> None:
 
     frozen = {group["name"] for group in parameter_groups(freeze(model), 0.01, 5e-4)}
     assert frozen == {"new", "new biases"}
+
+
+def test_biases_are_like_all_others_unless_they_learn_faster() -> None:
+    model = build_model("fcn8s", 4, backbone="vgg16_bn")
+    groups = parameter_groups(model, 0.01, 5e-4, new=3.0, bias=1.0)
+    assert [(group["name"], group["factor"], group["lr"], group["weight_decay"]) for group in groups] == [
+        ("backbone", 1.0, 0.01, 5e-4),
+        ("new", 3.0, 0.03, 5e-4),
+    ]
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))

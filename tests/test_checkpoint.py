@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import struct
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from seg_demo.checkpoint import Checkpoint, find_checkpoints, load_checkpoint, save_checkpoint
+from seg_demo.checkpoint.exchange import _exchange
 from seg_demo.checkpoint.weights import is_finite
 from seg_demo.classes import ClassMap
 from seg_demo.errors import UserError
@@ -84,6 +86,7 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(
     def full_disk(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr("seg_demo.checkpoint.exchange._exchange", lambda one, other: False)
     monkeypatch.setattr(step, full_disk)
     with pytest.raises(UserError, match=r"model could not be written \(No space left on device\)\. Free some space"):
         save_checkpoint(target, checkpoint.model, checkpoint.config)
@@ -105,12 +108,36 @@ def test_the_second_rename_may_fail_too(tiny_checkpoint: Path, tmp_path: Path, m
             raise OSError(5, "Input/output error")
         return rename(self, other)
 
+    monkeypatch.setattr("seg_demo.checkpoint.exchange._exchange", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", second_fails)
     with pytest.raises(UserError, match="Input/output error"):
         save_checkpoint(target, checkpoint.model, checkpoint.config)
     assert len(calls) == 3
     assert files(tmp_path) == ["model"]
     assert files(target) == FILES
+
+
+def test_while_a_checkpoint_is_replaced_there_always_is_one(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    save_checkpoint(target, checkpoint.model, checkpoint.config)
+    if not _exchange(target, target):
+        pytest.skip("this file system cannot exchange two names at once")
+    done, seen = threading.Event(), []
+
+    def look() -> None:
+        while not done.is_set():
+            seen.append((target / CONFIG).is_file())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for _ in range(20):
+        save_checkpoint(target, checkpoint.model, checkpoint.config)
+    done.set()
+    watcher.join()
+    assert len(seen) > 20
+    assert all(seen)
+    assert files(tmp_path) == ["model"]
 
 
 def test_only_checkpoints_are_replaced(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -20,7 +21,11 @@ from benchmarks.faults import Good
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.classes import ClassMap
 from seg_demo.cli.main import COMMANDS, main
+from seg_demo.data.folder import open_splits
+from seg_demo.data.procedural import ProceduralNewts
+from seg_demo.data.writer import DataSetWriter
 from seg_demo.errors import UserError
+from seg_demo.evaluate.report import Evaluation
 from seg_demo.infer.predictor import Predictor
 from seg_demo.models import build_model
 
@@ -93,6 +98,10 @@ def test_every_command_has_help(command: str, capsys: Captured) -> None:
         (["eval", "model", "--drawn", "2.5"], "2.5 is not a whole number from 1 to"),
         (["eval", "model"], "one of the arguments --data --drawn --examples is required"),
         (["eval", "model", "--data", "d", "--drawn", "3"], "not allowed with argument"),
+        (["eval", "model", "--examples", "--window", "8"], "8 is not a whole number from 32 to 8192"),
+        (["eval", "model", "--examples", "--scales", "1,0"], "1,0 is not a list of scales from 0.1 to 4"),
+        (["eval", "model", "--examples", "--scales", "nan"], "nan is not a list of scales from 0.1 to 4"),
+        (["eval", "model", "--examples", "--scales", "1,,2"], "invalid scales value: '1,,2'"),
         (["train", "--preset", "p", "--run", "r", "--steps", "0"], "0 is not a whole number from 1 to"),
         (["train", "--preset", "p", "--run", "r", "--seed", "-1"], "-1 is not a whole number from 0 to"),
     ],
@@ -255,12 +264,126 @@ def test_eval_prints_one_json_document(
     few_pictures(monkeypatch)
     folder = request.getfixturevalue(kind)
     assert call("eval", folder, "--drawn", 2, "--json") == 0
-    document = json.loads(capsys.readouterr().out)
+    captured = capsys.readouterr()
+    assert captured.err == "", "a bar is for people"
+    document = json.loads(captured.out)
     assert document["checkpoint"] == folder.name
-    assert document["split"].startswith("2 ")
-    figures = {key: value for key, value in document.items() if key not in ("checkpoint", "split")}
-    assert {"mean_iou", "accuracy", "iou_background"} <= set(figures)
+    assert document["split"] == "2 other drawn pictures"
+    assert document["loss"] > 0
+    assert document["absent"] == []
+    classes = load_checkpoint(folder).config.classes.names
+    assert [entry["name"] for entry in document["classes"]] == list(classes)
+    assert [entry["iou"] for entry in document["classes"]] == [document[f"iou_{name}"] for name in classes]
+    figures = {key: value for key, value in document.items() if isinstance(value, float) and key != "loss"}
+    means = {"accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou", "mean_dice", "boundary_iou"}
+    assert set(figures) == means | {f"iou_{name}" for name in classes} | (
+        {"mean_picture_iou"} if len(classes) == 2 else set()
+    )
     assert all(0 <= value <= 1 for value in figures.values())
+
+
+def test_eval_prints_a_table(tiny_checkpoint: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    few_pictures(monkeypatch)
+    assert call("eval", tiny_checkpoint, "--drawn", 1, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert call("eval", tiny_checkpoint, "--drawn", 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "tiny on 1 other drawn pictures:"
+    rows = {words[0]: words for words in (line.split() for line in lines if line)}
+    assert rows["background"][1] == f"{document['iou_background']:.4f}"
+    assert rows["newt"][-1] == str(document["classes"][1]["pixels"])
+    assert f"Cross-entropy           {document['loss']:.4f}" in lines
+    widths = {len(line) for line in lines[2:6]}
+    assert len(widths) == 1, "columns are aligned"
+
+
+def written_pictures(folder: Path, species: bool) -> Path:
+    """A folder of a test split of three pictures, with some pixels ignored."""
+    samples = ProceduralNewts(3, longest=64, species=species)
+    with DataSetWriter(folder, samples.classes) as writer:
+        for name, image, label_map in samples:
+            label_map[:9] = 255
+            file = io.BytesIO()
+            Image.fromarray(image).save(file, "PNG")
+            writer.add("test", name, file.getvalue(), label_map)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["tiny_checkpoint", "tiny_species_checkpoint"])
+def test_metrics_of_saved_predictions_are_those_of_eval(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: Captured
+) -> None:
+    folder = request.getfixturevalue(kind)
+    config = load_checkpoint(folder).config
+    data = written_pictures(tmp_path / "data", len(config.classes) > 2)
+    out = tmp_path / "new/predicted"
+    assert call("eval", folder, "--data", data, "--save-predictions", out, "--json") == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["split"] == "3 test photos"
+    flags = ["--num-classes", len(config.classes), "--names", ",".join(config.classes.names), "--json"]
+    assert call("metrics", out, data / "test/masks", *flags) == 0
+    again = json.loads(capsys.readouterr().out)
+    for name in again.keys() & measured.keys() - {"pictures"}:
+        assert again[name] == measured[name], name
+    assert {"accuracy", "mean_iou", "boundary_iou", "classes", "pixels"} <= again.keys() & measured.keys()
+    for path in out.iterdir():
+        with Image.open(path) as predicted:
+            assert predicted.mode == "P"
+            assert predicted.getpalette()[:6] == [part for color in config.classes.colors[:2] for part in color]
+
+
+def test_eval_options_reach_the_predictor(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:
+    data = written_pictures(tmp_path / "data", False)
+    options = ["--window", 40, "--scales", "0.5,1", "--flip"]
+    assert call("eval", tiny_checkpoint, "--data", data, *options, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["split"] == "3 test photos (windows of 40, scales 0.5 1, mirrored)"
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    evaluation = Evaluation(checkpoint.config.classes, "binary")
+    predict = Predictor(checkpoint, window=40, scales=(0.5, 1.0), flip=True)
+    for sample in open_splits(data)("test"):
+        evaluation.predict(predict, sample)
+    assert document["loss"] == pytest.approx(evaluation.figures()["loss"], rel=1e-6)
+
+
+def test_predictions_stay_in_their_folder(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is a stranger's: it keeps its folders, leads nowhere else, hides nothing and overwrites nothing."""
+    names = ["a/b", "a/b", "../../out", "/root/c", ".hidden", "..", "v1.2", "a"]
+
+    class Named(ProceduralNewts):
+        def __getitem__(self, index: int) -> Any:
+            return super().__getitem__(index)._replace(name=names[index])
+
+    monkeypatch.setattr(
+        "seg_demo.data.folder.open_splits", lambda _: lambda _: Named(len(names), longest=64, species=False)
+    )
+    assert call("eval", tiny_checkpoint, "--data", "d", "--save-predictions", tmp_path / "deep/predicted") == 0
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {
+        f"deep/predicted/{name}.png"
+        for name in ("a/b", "a/b_2", "out", "root/c", "hidden", "picture", "v1.2", "a")
+    }  # fmt: skip
+
+
+def test_predictions_need_a_new_folder(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:
+    data = written_pictures(tmp_path / "data", False)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/file").write_text("")
+    assert call("eval", tiny_checkpoint, "--data", data, "--save-predictions", tmp_path / "taken") == 1
+    assert "taken is there already and is not empty. Name a new folder." in capsys.readouterr().err
+    assert os.listdir(tmp_path / "taken") == ["file"]
+
+
+def test_predictions_of_a_run_that_fails_are_not_left(
+    tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = written_pictures(tmp_path / "data", False)
+    next((data / "test/images").iterdir()).write_bytes(b"no picture")
+    assert call("eval", tiny_checkpoint, "--data", data, "--save-predictions", tmp_path / "predicted") == 1
+    assert "is not a picture that can be read" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["data"]
 
 
 def test_eval_records(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +393,7 @@ def test_eval_records(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, m
     folder = save_checkpoint(tmp_path / "model", loaded.model, config)
     weights = (folder / "model.safetensors").read_bytes()
     assert call("eval", folder, "--drawn", 1, "--record") == 0
-    assert "mean_iou" in capsys.readouterr().out
+    assert "mean IoU" in capsys.readouterr().out
     metrics = load_checkpoint(folder).config.metrics
     assert metrics["before"] == {"mean_iou": 0.5}
     assert len(metrics) == 2

@@ -21,8 +21,10 @@ from seg_demo.evaluate.confusion import ConfusionMatrix
 from seg_demo.models import ARCHITECTURES, build_model
 from seg_demo.models.model import SegmentationModel
 from seg_demo.palettes import NEWTS_SPECIES
-from seg_demo.train.loop import one_cycle
-from seg_demo.train.losses import segmentation_loss
+from seg_demo.train.config import LossSettings, OptimizerSettings, ScheduleSettings
+from seg_demo.train.losses import build_loss
+from seg_demo.train.optimizers import build_optimizer, set_rate
+from seg_demo.train.schedule import rate_factor
 
 TARGET = 0.95  # mean IoU of background, akahara and madara
 STEPS, CHECK_EVERY = 120, 10
@@ -64,16 +66,12 @@ def learn(model: SegmentationModel, images: Tensor, label_maps: Tensor, rate: fl
             # MobileNetV3 they would take hundreds of steps.
             module.momentum = 0.5
     model.to(memory_format=torch.channels_last)  # faster on a CPU
-    optimizer = torch.optim.AdamW(model.parameters())
+    loss_of = build_loss(LossSettings("cross-entropy+dice"), "multiclass", len(NEWTS_SPECIES), IGNORE_INDEX)
+    optimizer = build_optimizer(model, OptimizerSettings())
     reached = 0.0
     for step in range(1, STEPS + 1):
-        for group in optimizer.param_groups:
-            group["lr"] = one_cycle(step, STEPS, rate, warm_up=0.1)
-        losses = {
-            head: segmentation_loss(logits, label_maps, "multiclass", IGNORE_INDEX)
-            for head, logits in model.train()(images).items()
-        }
-        loss = losses["out"] + 0.4 * losses.get("aux", 0)  # the share that PSPNet's authors give it
+        set_rate(optimizer, rate * rate_factor(ScheduleSettings("cosine"), (step - 0.5) / STEPS))
+        loss = loss_of(model.train()(images), label_maps)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -18,14 +18,17 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torchvision.transforms.v2.functional import resize
 
 from seg_demo.checkpoint import Checkpoint, CheckpointConfig, load_checkpoint
 from seg_demo.classes import ClassMap
 from seg_demo.data.preprocessing import MAX_ENLARGED, Preprocessing
+from seg_demo.data.transforms.crops import sliding_positions
 from seg_demo.errors import UserError
-from seg_demo.infer.predictor import BAND_ROWS, SMALLEST_TILE, Predictor, _upsampled
+from seg_demo.infer.predictor import SMALLEST_TILE, Predictor
 from seg_demo.infer.segmentation import Segmentation, threshold_level
-from seg_demo.infer.tiling import tiled_logits
+from seg_demo.infer.tiling import BAND_ROWS, resized_strips, tiled_logits
+from seg_demo.infer.variants import variants_of
 from seg_demo.models import build_model
 from seg_demo.palettes import NEWTS_BINARY
 
@@ -153,7 +156,7 @@ def test_enlarging_is_bounded(image: tuple[int, int]) -> None:
 @given(rows=st.integers(1, 40), columns=st.integers(1, 40), height=st.integers(1, 300), width=st.integers(1, 60))
 def test_streamed_enlarging_is_that_of_interpolate(rows: int, columns: int, height: int, width: int) -> None:
     logits = torch.randn(2, rows, columns, generator=torch.Generator().manual_seed(rows))
-    strips = list(_upsampled(logits, height, width))
+    strips = list(resized_strips(logits, height, width))
     assert [top for top, _, _ in strips] == list(range(0, height, BAND_ROWS))
     assert strips[-1][1] == height
     together = torch.cat([strip for _, _, strip in strips], dim=1)
@@ -338,7 +341,208 @@ def test_tiles_do_not_show_in_a_network_of_a_small_view() -> None:
     assert difference.max() <= 8
 
 
+# Sliding windows, scales and mirrors
+
+
+def planes(segmentation: Segmentation) -> np.ndarray:
+    """(C, H, W) probabilities in [0, 1]."""
+    assert segmentation.probabilities is not None
+    return segmentation.probabilities / np.iinfo(segmentation.probabilities.dtype).max
+
+
+def wave(images: Tensor) -> Tensor:
+    """Three logits that depend on the neighbours and on the place, so that a mirrored or scaled picture differs."""
+    kernel = torch.linspace(-1, 1, 3 * 3 * 5 * 5, device=images.device).sin().reshape(3, 3, 5, 5)
+    place = torch.linspace(-1, 1, images.shape[-1], device=images.device) * torch.tensor([1, -1, 0.5])[:, None, None]
+    return F.conv2d(images - 0.5, kernel, padding=2) + place
+
+
+def wave_of_one(images: Tensor) -> Tensor:
+    return wave(images)[:, :1]
+
+
+RULES = [Preprocessing("none", mean=(0, 0, 0), std=(1, 1, 1)), Preprocessing("longest", 40, (0, 0, 0), (1, 1, 1))]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.resize)
+@pytest.mark.parametrize("classes", [NEWTS_BINARY, THREE], ids=len)
+@pytest.mark.parametrize(("scales", "flip"), [((1.0,), True), ((0.5, 1.25), False), ((0.75, 1.0, 1.5), True)])
+def test_probabilities_of_scales_and_mirrors_are_averaged(
+    rule: Preprocessing, classes: ClassMap, scales: tuple[float, ...], flip: bool
+) -> None:
+    """Against single predictions, resized and mirrored and averaged here, at the size that the rule gives."""
+    function = wave_of_one if len(classes) == 2 else wave
+    image = photo(57, 46)
+    height, width = rule.input_size(57, 46)
+    total = np.zeros((1 if len(classes) == 2 else 3, height, width))
+    count = 0
+    with torch.inference_mode():
+        for scale in scales:
+            picture = torch.from_numpy(image).permute(2, 0, 1)
+            size = [max(1, round(height * scale)), max(1, round(width * scale))]
+            seen = resize(picture, size, antialias=True)[None].float() / 255
+            for mirrored in (False, True) if flip else (False,):
+                logits = function(seen.flip(-1)).flip(-1) if mirrored else function(seen)
+                logits = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)[0]
+                total += (torch.sigmoid(logits) if len(classes) == 2 else torch.softmax(logits, 0)).numpy()
+                count += 1
+    made = checkpoint(function, classes, preprocessing=rule)
+    predict = Predictor(made, "cpu", depth=16, keep_probabilities=True, scales=scales, flip=flip)
+    segmentation = predict(image)
+    assert segmentation.label_map.shape == (57, 46)
+    assert set(segmentation.timing) == {"forward", "quantize"}
+    if rule.resize == "none":
+        assert np.abs(planes(segmentation) - total / count).max() < 1e-4
+    else:  # The mean is enlarged as logits.
+        mean = torch.from_numpy(total / count)
+        mean = torch.logit(mean) if len(classes) == 2 else mean.log()
+        mean = F.interpolate(mean[None], (57, 46), mode="bilinear", align_corners=False)[0]
+        expected = (torch.sigmoid(mean) if len(classes) == 2 else torch.softmax(mean, 0)).numpy()
+        assert np.abs(planes(segmentation) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("classes", [NEWTS_BINARY, THREE], ids=len)
+def test_a_mirrored_picture_is_segmented_as_the_mirror_image(classes: ClassMap) -> None:
+    made = checkpoint(wave_of_one if len(classes) == 2 else wave, classes)
+    predict = Predictor(made, "cpu", keep_probabilities=True, flip=True)
+    image = photo(30, 41)
+    one, other = planes(predict(image)), planes(predict(image[:, ::-1]))[..., ::-1]
+    assert np.abs(one - other).max() <= 1 / 255
+    once = Predictor(made, "cpu", keep_probabilities=True)
+    assert np.abs(planes(once(image)) - planes(once(image[:, ::-1]))[..., ::-1]).max() > 0.1
+
+
+def test_an_average_of_sure_networks_keeps_its_digits() -> None:
+    """A probability of 1 - 1e-30 has no float32, but its logit has; the mean of 1 and 0 is 1/2."""
+    sure = checkpoint(lambda images: torch.full_like(images[:, :1], 70.0))
+    seen: list[Tensor] = []
+    Predictor(sure, "cpu", flip=True)(photo(4, 4), watch=lambda top, bottom, strip: seen.append(strip))
+    assert seen[0].flatten().tolist() == pytest.approx([70.0] * 16)
+    left = checkpoint(lambda images: torch.tensor([90.0, -90.0]).expand(1, 1, 4, 2))
+    assert np.abs(planes(Predictor(left, "cpu", depth=16, flip=True)(photo(4, 2))) - 0.5).max() < 1e-4
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (-1.0,), (math.nan,), (1.0, math.inf)])
+def test_scales_of_no_size(scales: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="scales must be positive numbers, at least one"):
+        Predictor(checkpoint(red_as_logit), "cpu", scales=scales)
+
+
+def test_a_scale_counts_once() -> None:
+    assert [variant.scale for variant in variants_of((1.0, 0.5, 1), False)] == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("window", [-1, -473])
+def test_a_window_of_no_size(window: int) -> None:
+    with pytest.raises(ValueError, match="window must be a number of pixels"):
+        Predictor(checkpoint(red_as_logit), "cpu", window=window)
+
+
+@settings(deadline=None, max_examples=40)
+@given(window=st.integers(1, 60), height=st.integers(1, 50), width=st.integers(1, 50))
+def test_sliding_windows_cover_every_picture(window: int, height: int, width: int) -> None:
+    """A function of the single pixel comes out as it is; the windows have one size, and are two thirds of it apart."""
+    seen: list[tuple[int, ...]] = []
+    made = checkpoint(lambda images: (seen.append(tuple(images.shape[-2:])), red_as_logit(images))[1])
+    image = photo(height, width)
+    segmentation = Predictor(made, "cpu", window=window, tile=8)(image)
+    assert segmentation.probabilities is not None
+    assert np.array_equal(segmentation.probabilities[0], image[..., 0])
+    assert set(seen) == {(min(window, height), min(window, width))}
+    stride = -(-2 * window // 3)
+    steps = [1 + max(0, -(-(side - window) // stride)) for side in (height, width)]
+    assert len(seen) == steps[0] * steps[1] == len(sliding_positions(height, width, window))
+
+
+def test_windows_scales_and_mirrors_together() -> None:
+    made = checkpoint(lambda images: images * 5, THREE)
+    image = np.full((70, 50, 3), (10, 200, 90), np.uint8)
+    both = Predictor(made, "cpu", keep_probabilities=True, window=32, scales=(0.5, 1.0, 2.0), flip=True)(image)
+    assert np.abs(planes(both) - planes(Predictor(made, "cpu", keep_probabilities=True)(image))).max() <= 1 / 255
+
+
+# Watching, and other precisions
+
+
+@pytest.mark.parametrize("size", [(300, 40), (700, 30), (5, 5)])
+@pytest.mark.parametrize("options", [{}, {"tile": 128}, {"window": 128}, {"flip": True}], ids=str)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.resize)
+def test_what_is_watched_is_what_is_segmented(rule: Preprocessing, options: dict, size: tuple[int, int]) -> None:
+    made = checkpoint(wave, THREE, preprocessing=rule)
+    strips: list[tuple[int, int, Tensor]] = []
+    predict = Predictor(made, "cpu", **options)
+    segmentation = predict(photo(*size), watch=lambda *strip: strips.append(strip))
+    assert [strips[0][0], strips[-1][1]] == [0, size[0]]
+    assert all(bottom == top for (_, bottom, _), (top, _, _) in itertools.pairwise(strips))
+    assert all(strip.shape == (3, bottom - top, size[1]) for top, bottom, strip in strips)
+    logits = torch.cat([strip for _, _, strip in strips], dim=1)
+    assert logits.dtype == torch.float32
+    assert np.array_equal(logits.argmax(dim=0).numpy(), segmentation.label_map)
+    assert np.array_equal(predict(photo(*size)).label_map, segmentation.label_map)
+
+
+def test_watching_begins_again_where_memory_ran_out() -> None:
+    image = photo(700, 40)
+    calls: list[int] = []
+
+    def forward(images: Tensor) -> Tensor:
+        calls.append(images.shape[-2])
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return red_as_logit(images)
+
+    tops: list[int] = []
+    Predictor(checkpoint(forward), "cpu", tile=512)(image, watch=lambda top, bottom, strip: tops.append(top))
+    assert calls[:3] == [512, 512, 256]
+    assert tops[:2] == [0, 0]
+    assert tops[1:] == sorted(set(tops))
+
+
+def test_autocast_is_for_the_forward_pass_alone() -> None:
+    """A matrix product shows in which dtype the network computes; what comes out of the predictor is float32."""
+    seen: list[torch.dtype] = []
+
+    def forward(images: Tensor) -> Tensor:
+        logits = torch.einsum("nchw,oc->nohw", images, torch.eye(3)[:1] * 5)
+        seen.append(logits.dtype)
+        return logits
+
+    image, strips = photo(20, 20), []
+    exact = Predictor(checkpoint(forward), "cpu")(image)
+    half = Predictor(checkpoint(forward), "cpu", amp=torch.bfloat16)(image, watch=lambda *strip: strips.append(strip))
+    assert seen == [torch.float32, torch.bfloat16]
+    assert strips[0][2].dtype == torch.float32
+    assert np.abs(planes(exact) - planes(half)).max() < 0.02
+
+
 # Memory
+
+
+def test_logits_that_cannot_be_held_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scales and mirrors are averaged as a whole; what would be larger than the bound is told before anything runs."""
+    monkeypatch.setattr("seg_demo.infer.predictor.MAX_RESIZED_LOGITS", 2500)
+    made = checkpoint(red_as_logit)
+    model = Small(10**9, MemoryError)
+    made = replace(made, model=model)
+    assert Predictor(made, "cpu")(photo(60, 60)).label_map.shape == (60, 60)
+    assert Predictor(made, "cpu", flip=True)(photo(50, 50)).label_map.shape == (50, 50)
+    for options in ({"flip": True}, {"scales": (1.0, 0.5)}):
+        seen = len(model.sizes)
+        with pytest.raises(UserError, match="There is not enough memory to segment 60 x 60 pixels"):
+            Predictor(made, "cpu", **options)(photo(60, 60))
+        assert len(model.sizes) == seen
+    with pytest.raises(UserError, match="There is not enough memory to segment 50 x 50 pixels"):
+        Predictor(made, "cpu", scales=(1.5,))(photo(50, 50))
+
+
+@pytest.mark.parametrize("options", [{"window": 512}, {"tile": 512, "flip": True}], ids=str)
+def test_out_of_memory_halves_windows_and_tiles_of_mirrors(options: dict) -> None:
+    image = photo(300, 280)
+    model = Small(200 * 200, MEMORY_ERRORS[0])
+    segmentation = Predictor(replace(checkpoint(red_as_logit), model=model), "cpu", **options)(image)
+    assert model.sizes[:3] == [(300, 280), (256, 256), (128, 128)]
+    plain = Predictor(checkpoint(red_as_logit), **{**options, "tile": 1024, "window": 0})(image)
+    assert np.array_equal(segmentation.label_map, plain.label_map)
 
 
 class Small(Network):

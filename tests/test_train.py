@@ -1,12 +1,12 @@
-"""Training: events, repeatability, stopping, runs that go wrong; schedule, losses and figures against plain NumPy."""
+"""The training loop: its events, its end, repeatability, runs that stop and go on, run out of memory, or go wrong."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,409 +14,605 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from training import QUICK, THREE, TINY, Tiny, kinds, left_of, pictures, run, same, squares, state, weights, with_
 
-from seg_demo.checkpoint import Checkpoint, load_checkpoint
-from seg_demo.classes import ClassMap
+from seg_demo.checkpoint import load_checkpoint
 from seg_demo.data.dataset import Sample
-from seg_demo.data.preprocessing import Preprocessing
+from seg_demo.data.loader import Batch
 from seg_demo.errors import UserError
-from seg_demo.evaluate.confusion import ConfusionMatrix
 from seg_demo.evaluate.report import measure
 from seg_demo.models import build_model
-from seg_demo.palettes import NEWTS_BINARY
-from seg_demo.train.config import Augmentation, TrainConfig
-from seg_demo.train.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
-from seg_demo.train.loop import one_cycle, train
-from seg_demo.train.losses import segmentation_loss
-from seg_demo.train.run import record
-
-THREE = ClassMap.of("background", "cat", "dog")
-
-
-def squares(count: int = 4, labels: Sequence[int] = (1,)) -> list[Sample]:
-    """Bright squares on dark noise; the label is in the colour."""
-    random = np.random.default_rng(0)
-    samples = []
-    for number in range(count):
-        image = random.integers(0, 60, (48, 56, 3), np.uint8)
-        label_map = np.zeros((48, 56), np.uint8)
-        label = labels[number % len(labels)]
-        top, left = random.integers(4, 16, 2)
-        label_map[top : top + 24, left : left + 28] = label
-        image[label_map > 0, label] = 230
-        samples.append(Sample(f"square_{number}", image, label_map))
-    return samples
-
-
-QUICK = TrainConfig(
-    "unet", {"width": 4, "depth": 2}, "binary", NEWTS_BINARY, Preprocessing("none"),
-    crop=32, batch_size=2, steps=4, validate_every=2, average=0.5, bfloat16=False, learning_rate=0.01,
-)  # fmt: skip
+from seg_demo.models.registry import ARCHITECTURES
+from seg_demo.train import learner as learner_module
+from seg_demo.train import loop
+from seg_demo.train.config import TrainConfig
+from seg_demo.train.events import (
+    CheckpointSaved,
+    EpochDone,
+    Event,
+    MemoryShort,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    SampleDrawn,
+    StepDone,
+)
+from seg_demo.train.learner import Learner
+from seg_demo.train.losses import Loss
+from seg_demo.train.pictures import Pictures
+from seg_demo.train.ranks import Ranks
+from seg_demo.train.run import Run
+from seg_demo.train.schedule import rate_factor
 
 
-def run(config: TrainConfig, folder: Path, **changes: Any) -> list[Event]:
-    given = {"real": squares(), "drawn": [], "validation": squares(2), "about": {"about": "Squares."}} | changes
-    return list(train(config, given["real"], given["drawn"], given["validation"], folder, given["about"]))
+@pytest.fixture(autouse=True)
+def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ARCHITECTURES, "tiny", TINY)
+    monkeypatch.setattr("os.fsync", lambda file: None)
 
 
-def kinds(events: list[Event]) -> list[str]:
-    return [type(event).__name__ for event in events]
+def tiny(**changes: Any) -> TrainConfig:
+    config = with_(model__architecture="tiny", average=0)
+    return with_(config, **changes)
 
 
-# The run
+def of_kind(events: list[Event], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+# Events, and when they come
 
 
 def test_events_come_in_order(tmp_path: Path) -> None:
     events = run(QUICK, tmp_path)
-    best = [event for event in events if isinstance(event, CheckpointSaved) and event.kind == "best"]
+    best = [event for event in of_kind(events, CheckpointSaved) if event.kind == "best"]
     assert best
     assert kinds([event for event in events if event not in best]) == [
-        "RunStarted", "StepDone", "StepDone", "EpochDone", "StepDone", "StepDone", "EpochDone", "CheckpointSaved",
+        "RunStarted",
+        *("StepDone", "StepDone", "SampleDrawn", "EpochDone", "CheckpointSaved"),
+        *("StepDone", "StepDone", "SampleDrawn", "EpochDone", "CheckpointSaved"),
         "RunFinished",
-    ]  # fmt: skip
+    ]
     started, finished = events[0], events[-1]
-    assert isinstance(started, RunStarted)
-    assert (started.pictures, started.steps) == (4, 4)
-    assert started.parameters == sum(value.numel() for value in load_checkpoint(tmp_path / "last").model.parameters())
-    steps = [event for event in events if isinstance(event, StepDone)]
-    assert [event.step for event in steps] == [1, 2, 3, 4]
+    parameters = sum(value.numel() for value in load_checkpoint(tmp_path / "last").model.parameters())
+    assert started == RunStarted(4, 0, 2, 4, 0, parameters, parameters, "cpu", "float32", 1)
+    steps = of_kind(events, StepDone)
+    assert [(event.step, event.epoch, event.share) for event in steps] == [
+        (1, 0.5, 0.25), (2, 1.0, 0.5), (3, 1.5, 0.75), (4, 2.0, 1.0)
+    ]  # fmt: skip
     assert all(math.isfinite(event.loss) and event.images_per_second > 0 for event in steps)
-    assert [event.learning_rate for event in steps] == [one_cycle(step, 4, 0.01, 0.1) for step in (1, 2, 3, 4)]
+    assert all(before.seconds < after.seconds for before, after in zip(steps, steps[1:], strict=False))
+    shares = [0.125, 0.375, 0.625, 0.875]  # the middle of each step
+    assert [event.learning_rate for event in steps] == [0.01 * rate_factor(QUICK.schedule, share) for share in shares]
     assert events[-2] == CheckpointSaved(4, "last", tmp_path / "last")
     assert isinstance(finished, RunFinished)
-    assert finished.step == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last"]
+    assert (finished.step, finished.reason) == (4, "its length is reached")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best", "config.json", "events.jsonl", "last", "log.txt", "samples", "state", "tensorboard"
+    ]  # fmt: skip
 
 
-def test_best_is_the_highest_so_far(tmp_path: Path) -> None:
-    events = run(replace(QUICK, steps=10), tmp_path)
-    figures = {event.step: event.metrics for event in events if isinstance(event, EpochDone)}
-    highest, expected = -math.inf, []
-    for step, metrics in figures.items():
-        if metrics["mean_iou"] > highest:
-            highest = metrics["mean_iou"]
-            expected.append(step)
-    saved = [event.step for event in events if isinstance(event, CheckpointSaved) and event.kind == "best"]
+@pytest.mark.parametrize(("figure", "better"), [("mean_iou", max), ("loss", min)])
+def test_best_is_the_best_so_far(figure: str, better: Callable[..., float], tmp_path: Path) -> None:
+    events = run(with_(steps=8, validation__best=figure, optimizer__learning_rate=0.05), tmp_path)
+    figures = {event.step: event.metrics for event in of_kind(events, EpochDone)}
+    values = [metrics[figure] for metrics in figures.values()]
+    expected = [
+        step
+        for number, step in enumerate(figures)
+        if not number or (values[number] not in values[:number] and better(values[: number + 1]) == values[number])
+    ]
+    saved = [event.step for event in of_kind(events, CheckpointSaved) if event.kind == "best"]
     assert saved == expected
     best = load_checkpoint(tmp_path / "best")
-    assert best.config.metrics == {"validation": figures[saved[-1]]}
-    assert best.config.training == {"about": "Squares.", "steps": saved[-1], "seed": 0}
-    assert measure(best, squares(2)) == figures[saved[-1]]
+    assert best.config.metrics == {"validation, 2 pictures": figures[saved[-1]]}
+    assert best.config.training["steps"] == saved[-1]
+    assert measure(best, squares(2), "cpu") == figures[saved[-1]]
+
+
+def test_patience_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([0.5, 0.4, 0.6, 0.6, 0.1, 0.9])
+
+    def measured(*_: Any, **__: Any) -> Iterator[Any]:
+        yield from ()
+        return {"mean_iou": next(found)}
+
+    monkeypatch.setattr(loop, "validate", measured)
+    config = with_(steps=20, validation__patience=2)
+    events = run(config, tmp_path)
+    assert [event.step for event in of_kind(events, CheckpointSaved) if event.kind == "best"] == [2, 6]
+    assert isinstance(events[-1], RunFinished)
+    assert (events[-1].step, events[-1].reason) == (10, "2 validations were no better")
+    again = run(config, tmp_path)  # and so it stays
+    assert kinds(again) == ["RunStarted", "RunFinished"]
+    assert again[-1].step == 10  # type: ignore[union-attr]
 
 
 def test_without_validation_there_is_no_best(tmp_path: Path) -> None:
-    events = run(QUICK, tmp_path, validation=[])
-    assert [event.metrics for event in events if isinstance(event, EpochDone)] == [{}, {}]
-    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+    events = run(QUICK, tmp_path, pictures(validation=[]))
+    assert [event.metrics for event in of_kind(events, EpochDone)] == [{}, {}]
+    assert (tmp_path / "last").is_dir()
+    assert not (tmp_path / "best").exists()
 
 
-def test_validation_that_is_ignored_altogether(tmp_path: Path) -> None:
+def test_validation_pictures_that_are_ignored_altogether(tmp_path: Path) -> None:
     nothing = [sample._replace(label_map=np.full_like(sample.label_map, 255)) for sample in squares(2)]
-    assert kinds(run(QUICK, tmp_path, validation=nothing))[-1] == "RunFinished"
+    assert kinds(run(QUICK, tmp_path, pictures(validation=nothing)))[-1] == "RunFinished"
+    assert not (tmp_path / "best").exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"steps": 7, "validation__every": 3}, [3, 6, 7]),
+        ({"steps": 6, "validation__every": 100}, [6]),
+        ({"steps": 20, "validation__every": 0}, list(range(2, 21, 2))),
+        ({"steps": 3, "validation__every": 0}, [1, 2, 3]),
+        ({"steps": 0, "epochs": 1.5, "validation__every": 2}, [2, 3]),
+    ],
+)
+def test_when_it_is_validated(changes: dict[str, Any], expected: list[int], tmp_path: Path) -> None:
+    events = run(tiny(**changes, validation__pictures=0), tmp_path, pictures(validation=squares(1)))
+    assert [event.step for event in of_kind(events, EpochDone)] == expected
+    assert of_kind(events, RunFinished)[0].step == expected[-1]
+
+
+def test_samples_are_spread_over_the_pictures(tmp_path: Path) -> None:
+    some = pictures(validation=squares(5))
+    for number, expected in ((0, []), (2, [0, 2]), (9, [0, 1, 2, 3, 4])):
+        events = run(tiny(steps=1, validation__pictures=number), tmp_path / str(number), some)
+        drawn = of_kind(events, SampleDrawn)
+        assert [event.name for event in drawn] == [f"square_{index}" for index in expected]
+        assert all(event.file.is_file() for event in drawn)
+
+
+class Clock:
+    """Each look at it takes a second, and more where it is told so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    return clock
+
+
+def test_minutes_end_a_run_and_lead_the_learning_rate(tmp_path: Path, clock: Clock) -> None:
+    config = tiny(steps=0, minutes=1, schedule__name="cosine", schedule__warm_up=0, validation__every=1000)
+    events = run(config, tmp_path)
+    steps = of_kind(events, StepDone)
+    assert 10 < len(steps) < 60
+    rates = [event.learning_rate for event in steps]
+    assert all(after < before for before, after in zip(rates, rates[1:], strict=False))
+    assert rates[0] > 0.0095
+    assert rates[-1] < 0.0005
+    assert of_kind(events, EpochDone)[-1].step == steps[-1].step == len(steps)
+    finished = events[-1]
+    assert isinstance(finished, RunFinished)
+    assert 60 <= finished.seconds < 70
+
+
+def test_the_time_of_validations_is_bounded(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: Any, **__: Any) -> Iterator[Any]:
+        yield from ()
+        clock.now += 20
+        return {"mean_iou": 0.5}
+
+    monkeypatch.setattr(loop, "validate", slow)
+    events = run(tiny(steps=0, minutes=10, validation__every=0), tmp_path)
+    assert 4 <= len(of_kind(events, EpochDone)) <= 7  # of 20 s each in 600 s; ten would be every minute
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_the_loss_falls_and_the_squares_are_found(task: str, tmp_path: Path) -> None:
-    labels, classes = ((1,), NEWTS_BINARY) if task == "binary" else ((1, 2), THREE)
-    config = replace(
-        QUICK, steps=120, validate_every=120, average=0.8, task=task, classes=classes, learning_rate=0.02,
-        augmentation=Augmentation(hue=0, grayscale=0),  # The class is in the colour.
+    labels = (1,) if task == "binary" else (1, 2)
+    config = with_(
+        with_(classes=THREE) if task == "multiclass" else QUICK, steps=120, validation__every=120, average=0.8,
+        optimizer__learning_rate=0.02, augmentation__hue=0, augmentation__grayscale=0,  # the class is in the colour
     )  # fmt: skip
-    events = run(config, tmp_path, real=squares(4, labels), validation=squares(4, labels))
-    losses = [event.loss for event in events if isinstance(event, StepDone)]
+    some = squares(4, labels)
+    events = run(config, tmp_path, pictures(some, (), some, config.data.classes or THREE))
+    losses = [event.loss for event in of_kind(events, StepDone)]
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
-    final = [event.metrics for event in events if isinstance(event, EpochDone)][-1]
-    assert final["mean_iou"] > 0.7
+    assert of_kind(events, EpochDone)[-1].metrics["mean_iou"] > 0.7
+
+
+# The same again
 
 
 def test_equal_seeds_give_equal_bytes(tmp_path: Path) -> None:
-    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+    for name, seed, workers in (("one", 3, 0), ("same", 3, 0), ("workers", 3, 1), ("other", 4, 0)):
         torch.rand(7)  # The run must not depend on what was drawn before it.
-        run(replace(QUICK, seed=seed), tmp_path / name)
-    one, same, other = ((tmp_path / name / "last/model.safetensors").read_bytes() for name in ("one", "same", "other"))
-    assert one == same
+        config = tiny(seed=seed, data__workers=workers, model__arguments={"dropout": 20})
+        run(config, tmp_path / name, pictures(validation=[]))
+    one, same, workers, other = (
+        (tmp_path / name / "last/model.safetensors").read_bytes() for name in ("one", "same", "workers", "other")
+    )
+    assert one == same == workers
     assert one != other
 
 
-def test_the_auxiliary_head_learns_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("auxiliary", [0.4, 0.0])
+def test_the_auxiliary_head_learns_too(auxiliary: float, tmp_path: Path) -> None:
     arguments = {"backbone": "mobilenet_v3_large"}
-    config = replace(QUICK, architecture="deeplabv3", arguments=arguments, steps=2, batch_size=1, average=0.0)
-    run(config, tmp_path)
+    config = with_(
+        model__architecture="deeplabv3", model__arguments=arguments, steps=1, average=0, loss__auxiliary=auxiliary
+    )
+    run(config, tmp_path, pictures(validation=[]))
     torch.manual_seed(config.seed)
     before = build_model("deeplabv3", 1, **arguments).state_dict()
     after = load_checkpoint(tmp_path / "last").model.state_dict()
     for head in ("classifier.4.weight", "aux_classifier.4.weight", "aux_classifier.0.weight"):
-        assert not torch.equal(after[head], before[head]), head
+        learned = not torch.equal(after[head], before[head])
+        assert learned == (head.startswith("classifier") or auxiliary > 0), head
 
 
 def test_drawn_pictures_alone(tmp_path: Path) -> None:
-    for share in (0.0, 1.0):
-        config = replace(QUICK, drawn_share=share, drawn_pictures=4)
-        assert kinds(run(config, tmp_path, real=[], drawn=squares()))[-1] == "RunFinished"
+    config = tiny(data__drawn_share=1, data__drawn_pictures=4)
+    assert kinds(run(config, tmp_path, pictures([], squares())))[-1] == "RunFinished"
 
 
 @pytest.mark.parametrize(("real", "share"), [([], 0.0), ([], 0.5), (squares(1), 0.5)])
 def test_no_pictures(real: list[Sample], share: float, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="There are no pictures to learn from"):
-        run(replace(QUICK, drawn_share=share, drawn_pictures=1), tmp_path, real=real)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError) as caught:
+        run(tiny(data__drawn_share=share, data__drawn_pictures=1), tmp_path, pictures(real))
+    assert str(caught.value) == "There are no pictures to learn from. Give a folder of photos, or draw some."
+    assert not (tmp_path / "last").exists()
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-def test_closing_leaves_a_checkpoint_that_loads(steps: int, tmp_path: Path) -> None:
-    config = replace(QUICK, steps=100, validate_every=100)
-    events = record(train(config, squares(), [], [], tmp_path, {}), config, tmp_path)
-    for event in events:
-        if isinstance(event, StepDone) and event.step == steps:
+# Stopped and resumed
+
+
+class Stopped(Exception):
+    pass
+
+
+def part(config: TrainConfig, folder: Path, some: Pictures, how: str, after: int) -> None:
+    """A part of a run that ends early, in one of the ways in which a run can."""
+    holder = Run(folder)
+    if holder.exists:
+        holder.go_on()
+    else:
+        holder.begin(config, {})
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return how == "stop" and asked > after
+
+    events = holder.record(loop.train(config, some, holder, {}, device="cpu", stop=stop))
+    try:
+        for number, event in enumerate(events):
+            torch.rand(0)
+            if how == "raise" and number == after:
+                raise Stopped
+            if how == "close" and number == after:
+                events.close()  # type: ignore[attr-defined]
+            if how == "kill" and number == after:
+                # What a kill leaves is what is on the disk now: nothing of what closing does may reach it.
+                with pytest.MonkeyPatch.context() as dead:
+                    dead.setattr(loop.Saving, "state", lambda *_: None)
+                    dead.setattr(loop.Saving, "checkpoint", lambda *_: None)
+                    events.close()  # type: ignore[attr-defined]
+            if isinstance(event, RunStopped):
+                assert load_checkpoint(folder / "last").config.training["steps"] == event.step
+                assert how == "stop"
+    except Stopped:
+        del events  # as the end of a function does
+    holder.close()
+
+
+HOWS = ("close", "raise", "stop", "kill")
+SIX = {"steps": 6, "validation__every": 3, "save_every": 0}
+CHANGES: dict[str, dict[str, Any]] = {
+    "adamw, average": {},
+    "sgd": {"average": 0, "optimizer__name": "sgd", "optimizer__learning_rate": 0.1},
+    "accumulate": {"batch_size": 4, "accumulate": 2, "data__crop": 40},
+    "drawn": {"data__drawn_share": 0.3, "data__drawn_pictures": 3},
+    "dropout": {"model__architecture": "tiny", "model__arguments": {"dropout": 50}, "validation__best": "loss"},
+    "kept features": {
+        "model__architecture": "tiny", "model__arguments": {"dropout": 10}, "model__freeze": True,
+        "model__keep_features": 2, "average": 0,
+    },
+    "bfloat16": {"precision": "bfloat16"},
+    "float16": {"precision": "float16", "model__architecture": "tiny", "average": 0},
+    "multiclass, epochs": {"classes": THREE, "steps": 0, "epochs": 3, "loss__class_weights": "1,2,3"},
+}  # fmt: skip
+
+
+def case_of(case: str) -> tuple[TrainConfig, Pictures]:
+    config = with_(**{**SIX, **CHANGES[case]})
+    if config.data.classes == THREE:
+        return config, pictures(squares(4, (1, 2)), (), squares(2, (1, 2)), THREE)
+    return config, pictures(drawn=squares(3) if case == "drawn" else ())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """What a run leaves that goes on to its end at once, by the name of the case."""
+    known: dict[str, dict[str, Any]] = {}
+
+    def of(case: str) -> dict[str, Any]:
+        if case not in known:
+            folder = tmp_path_factory.mktemp("whole")
+            config, some = case_of(case)
+            run(config, folder, some)
+            known[case] = left_of(folder)
+        return known[case]
+
+    return of
+
+
+def interrupted(case: str, stops: list[tuple[str, int]], folder: Path) -> dict[str, Any]:
+    config, some = case_of(case)
+    for how, after in stops:
+        part(config, folder, some, how, after)
+    run(config, folder, some)
+    return left_of(folder)
+
+
+def compare(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found["events"] == expected["events"]
+    assert found["files"] == expected["files"]
+    assert [name for name in expected if found.get(name) != expected[name]] == []
+    assert found.keys() == expected.keys()
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_stopped_and_resumed_it_comes_to_the_same(
+    case: str, whole: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    chance = random.Random(case)
+    hows = [how for how in HOWS for _ in range(1)]
+    chance.shuffle(hows)
+    compare(interrupted(case, [(how, chance.randrange(1, 7)) for how in hows], tmp_path), whole(case))
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(
+    case=st.sampled_from(list(CHANGES)),
+    stops=st.lists(st.tuples(st.sampled_from(HOWS), st.integers(0, 20)), min_size=1, max_size=6),
+)
+def test_any_stops_come_to_the_same(
+    case: str,
+    stops: list[tuple[str, int]],
+    whole: Callable[[str], dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    compare(interrupted(case, stops, tmp_path_factory.mktemp("run")), whole(case))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", HOWS)
+def test_a_stop_after_each_single_event(how: str, whole: Callable[[str], dict[str, Any]], tmp_path: Path) -> None:
+    for after in range(18):
+        compare(interrupted("dropout", [(how, after)], tmp_path / str(after)), whole("dropout"))
+
+
+@pytest.mark.parametrize("after", [0, 4, 6, 7])
+@pytest.mark.parametrize("how", ["close", "stop"])
+def test_a_stop_in_the_middle_of_a_validation(
+    how: str, after: int, whole: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    """After 4 events or 4 questions comes the first validation; it is made again as a whole."""
+    compare(interrupted("dropout", [(how, after)], tmp_path), whole("dropout"))
+
+
+def test_workers_change_nothing_when_resumed(whole: Callable[[str], dict[str, Any]], tmp_path: Path) -> None:
+    config, some = case_of("adamw, average")
+    part(with_(config, data__workers=2), tmp_path, some, "close", 2)
+    run(config, tmp_path, some)
+    compare(left_of(tmp_path), whole("adamw, average"))
+
+
+def test_slices_of_time_go_on_to_the_end(whole: Callable[[str], dict[str, Any]], tmp_path: Path, clock: Clock) -> None:
+    config, some = case_of("adamw, average")
+    reasons = []
+    for _ in range(30):
+        last = run(config, tmp_path, some, seconds=6)[-1]
+        reasons.append(last.reason)  # type: ignore[union-attr]
+        if isinstance(last, RunFinished):
             break
-    events.close()  # type: ignore[attr-defined]
-    assert load_checkpoint(tmp_path / "last").config.training["steps"] == steps
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "events.jsonl", "last"]
+    assert set(reasons[:-1]) == {"this part is over"}
+    assert len(reasons) > 3
+    assert reasons[-1] == "its length is reached"
+    compare(left_of(tmp_path), whole("adamw, average"))
 
 
-def test_closing_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
-    events = train(QUICK, squares(), [], [], tmp_path, {})
-    next(events)
-    events.close()  # type: ignore[attr-defined]
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_on_a_machine_with_a_gpu_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Validation would move the average to the GPU, where the weights of the next step cannot be added to it."""
-
-    def with_gpu(*arguments: Any) -> dict[str, float]:
-        with monkeypatch.context() as machine:
-            machine.setattr("torch.cuda.is_available", lambda: True)
-            return measure(*arguments)
-
-    monkeypatch.setattr("seg_demo.train.loop.measure", with_gpu)
+def test_a_stop_is_told_and_can_be_resumed_at_once(tmp_path: Path) -> None:
+    events = run(QUICK, tmp_path, stop=lambda: True)
+    assert kinds(events) == ["RunStarted", "CheckpointSaved", "RunStopped"]
+    assert events[-1] == RunStopped(0, "as it was asked to")
     assert kinds(run(QUICK, tmp_path))[-1] == "RunFinished"
+
+
+def test_closing_before_the_first_step_leaves_a_run_to_resume(tmp_path: Path) -> None:
+    part(QUICK, tmp_path, pictures(), "close", 0)
+    assert not (tmp_path / "last").exists()
+    assert kinds(run(QUICK, tmp_path))[-1] == "RunFinished"
+
+
+def test_a_finished_run_stays_finished(tmp_path: Path) -> None:
+    run(QUICK, tmp_path)
+    before = left_of(tmp_path)
+    assert kinds(run(QUICK, tmp_path)) == ["RunStarted", "RunFinished"]
+    compare(left_of(tmp_path), before)
+
+
+def test_a_stop_that_is_heard_once_only(tmp_path: Path) -> None:
+    """It breaks the validation off, and the run must not go on beyond it."""
+    asked: list[int] = []
+
+    def once() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    events = run(tiny(steps=2), tmp_path, stop=once)
+    assert kinds(events)[-1] == "RunStopped"
+    assert [event.step for event in of_kind(events, StepDone)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "sentence"),
+    [
+        (
+            {"model__arguments": {"width": 4, "depth": 2}}, {"model__arguments": {"width": 8, "depth": 2}},
+            "The state of the run belongs to another model. Start a new run.",
+        ),
+        ({}, {"optimizer__name": "sgd"}, "The saved state of the optimiser does not fit this run: "),
+    ],
+)  # fmt: skip
+def test_a_state_of_another_model(first: Any, then: Any, sentence: str, tmp_path: Path) -> None:
+    run(with_(**first), tmp_path, stop=lambda: False)
+    with pytest.raises(UserError, match="^" + sentence):
+        run(with_(**then), tmp_path)
+
+
+# Memory
+
+
+@pytest.mark.parametrize(("most", "parts"), [(2, 2), (1, 4)])
+def test_short_memory_cuts_batches_to_the_same_effect(
+    most: int, parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(batch_size=4, optimizer__name="sgd")
+    run(with_(config, accumulate=parts), tmp_path / "parts")
+    monkeypatch.setattr(Tiny, "most", most)
+    events = run(config, tmp_path / "short")
+    assert of_kind(events, MemoryShort) == [MemoryShort(1, parts)]
+    assert same(weights(tmp_path / "short/last"), weights(tmp_path / "parts/last"))
+
+
+def test_parts_survive_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tiny, "most", 1)
+    config = tiny(batch_size=4)
+    part(config, tmp_path, pictures(), "close", 2)
+    assert of_kind(run(config, tmp_path), MemoryShort) == []
+
+
+def test_one_picture_that_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tiny, "most", 0)
+    with pytest.raises(UserError) as caught:
+        run(tiny(batch_size=3), tmp_path)
+    expected = "There is not enough memory to learn from 1 pictures at a time. Lower data.crop or batch_size."
+    assert str(caught.value) == expected
+
+
+def test_other_errors_are_not_taken_for_short_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(Tiny, "logits", broken)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        run(tiny(), tmp_path)
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "bce", "focal"])
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(loss: str, parts: int) -> None:
+    """With weights of the classes and ignored pixels that are unevenly spread: one picture has nothing labelled."""
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn((4, 3, 32, 32), generator=generator)
+    label_maps = torch.randint(0, 3, (4, 32, 32), generator=generator)
+    for number, rows in enumerate((0, 5, 30, 32)):
+        label_maps[number, :rows] = 255
+    gradients, losses = [], []
+    for count in (1, parts):
+        config = tiny(
+            classes=THREE, batch_size=4, accumulate=count, loss__name=loss, loss__class_weights="0.2,1,7",
+            optimizer__clip=0,
+        )  # fmt: skip
+        torch.manual_seed(0)
+        learner = Learner(build_model("tiny", 3), config, THREE, "multiclass", torch.device("cpu"), Ranks())
+        losses.append(learner.step(Batch(images, label_maps, ()), 1e-9))
+        gradients.append([value.grad for value in learner.model.parameters() if value.grad is not None])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert len(gradients[0]) == 4
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 # Runs that go wrong
 
 
-@pytest.mark.parametrize("rate", [1e8, 1e18, 1e30])
-def test_a_learning_rate_that_is_too_high(rate: float, tmp_path: Path) -> None:
-    """Whatever becomes of the weights: the last checkpoint can be loaded, or nothing was saved."""
-    events = run(replace(QUICK, learning_rate=rate, steps=30, validate_every=30), tmp_path)
+@pytest.mark.parametrize("average", [0.0, 0.5])
+@pytest.mark.parametrize("rate", [1e4, 1e18, 1e30])
+def test_a_learning_rate_that_is_too_high(rate: float, average: float, tmp_path: Path) -> None:
+    """Whatever becomes of the weights: all that is saved is finite."""
+    from dataclasses import replace
+
+    config = with_(steps=12, validation__every=12, average=average)
+    config = replace(config, optimizer=replace(config.optimizer))
+    object.__setattr__(config.optimizer, "learning_rate", rate)  # beyond what it may be
+    holder = Run(tmp_path)
+    holder.begin(QUICK, {})
+    events = list(holder.record(loop.train(config, pictures(), holder, {}, device="cpu")))
+    holder.close()
     if rate >= 1e18:
         assert isinstance(events[-1], RunFailed)
-        assert events[-1].reason.endswith("Lower the learning rate.")
-    assert load_checkpoint(tmp_path / "last")
+        assert "Lower optimizer.learning_rate" in events[-1].reason
+        assert ("is from before" in events[-1].reason) == (tmp_path / "last").is_dir()
+    if average or rate < 1e18:
+        assert (tmp_path / "last").is_dir()
+    for name in ("last", "best"):
+        if (tmp_path / name).exists():
+            load_checkpoint(tmp_path / name)
+            assert all(value.isfinite().all() for value in weights(tmp_path / name).values())
 
 
+class Broken(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
+        return logits.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return gradient * math.inf
+
+
+@pytest.mark.parametrize("average", [0.0, 0.5])
 @pytest.mark.parametrize("where", ["loss", "gradient"])
-def test_a_loss_or_gradient_that_is_not_finite(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
-            return logits.clone()
-
-        @staticmethod
-        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-            return gradient * math.inf
-
+def test_a_loss_or_gradient_that_is_not_finite(
+    where: str, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = learner_module.build_loss
     calls = []
 
-    def third_breaks(logits: torch.Tensor, *rest: Any) -> torch.Tensor:
-        calls.append(1)
-        if len(calls) < 3:
-            return segmentation_loss(logits, *rest)
-        return logits.sum() * math.nan if where == "loss" else segmentation_loss(Broken.apply(logits), *rest)
+    class ThirdBreaks(Loss):
+        def __call__(self, outputs: dict[str, torch.Tensor], label_maps: torch.Tensor) -> torch.Tensor:
+            calls.append(1)
+            if len(calls) == 3:
+                if where == "loss":
+                    return outputs["out"].sum() * math.nan
+                outputs = {"out": Broken.apply(outputs["out"])}
+            return super().__call__(outputs, label_maps)
 
-    monkeypatch.setattr("seg_demo.train.loop.segmentation_loss", third_breaks)
-    events = run(replace(QUICK, steps=9, validate_every=9), tmp_path)
-    assert kinds(events) == ["RunStarted", "StepDone", "StepDone", "RunFailed"]
-    assert isinstance(events[-1], RunFailed)
-    assert events[-1].step == 3
-    assert "at step 3. Lower the learning rate." in events[-1].reason
-    assert load_checkpoint(tmp_path / "last")
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"crop": 31}, "The training setting crop is 31, but must be at least 32."),
-        ({"batch_size": 0}, "The training setting batch_size is 0, but must be at least 1."),
-        ({"steps": 0}, "The training setting steps is 0, but must be at least 1."),
-        ({"validate_every": -1}, "The training setting validate_every is -1, but must be at least 1."),
-        ({"learning_rate": 0.0}, "The training setting learning_rate is 0.0, but must be above 0."),
-        ({"learning_rate": math.nan}, "The training setting learning_rate is nan, but must be above 0."),
-        ({"learning_rate": math.inf}, "The training setting learning_rate is inf, but must be above 0."),
-        ({"drawn_share": 0.5}, "The training setting drawn_share is 0.5 with 0 drawn pictures."),
-        ({"drawn_share": 1.5, "drawn_pictures": 1}, "The training setting drawn_share is 1.5 with 1 drawn pictures."),
-    ],
-)
-def test_settings_that_are_refused(changes: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(UserError, match="^" + sentence):
-        replace(QUICK, **changes)
+    monkeypatch.setattr(learner_module, "build_loss", lambda *given, **rest: ThirdBreaks(**vars(built(*given, **rest))))
+    events = run(tiny(steps=9, validation__every=9, average=average), tmp_path)
+    assert kinds(events) == ["RunStarted", "StepDone", "StepDone", "CheckpointSaved", "RunFailed"]
+    assert events[-1] == RunFailed(
+        3,
+        f"The {where} grew beyond all bounds at step 3. Lower optimizer.learning_rate; the checkpoint "
+        f"{tmp_path / 'last'} is from before.",
+    )
+    run(tiny(steps=2, validation__every=9, average=average), tmp_path / "two")
+    assert load_checkpoint(tmp_path / "last").config.training["steps"] == 2
+    assert all(value.isfinite().all() for value in weights(tmp_path / "last").values())
 
 
-def test_a_run_is_recorded_line_by_line(tmp_path: Path) -> None:
-    events = []
-    for event in record(train(QUICK, squares(), [], squares(1), tmp_path, {}), QUICK, tmp_path):
-        events.append(event)
-        lines = (tmp_path / "events.jsonl").read_text("utf-8").splitlines()
-        assert len(lines) == len(events)  # It is there before the next step begins.
-        assert json.loads(lines[-1])["event"] == type(event).__name__
-    document = json.loads((tmp_path / "config.json").read_text("utf-8"))
-    assert document["architecture"] == "unet"
-    assert document["classes"]["names"] == ["background", "newt"]
-
-
-def test_a_run_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"The run cannot be written to .*file \(.+\)\. Choose another folder\."):
-        next(record(iter([]), QUICK, tmp_path / "file"))
-
-
-# The schedule
-
-
-@settings(deadline=None)
-@given(steps=st.integers(1, 500), warm_up=st.floats(0, 1))
-def test_one_cycle(steps: int, warm_up: float) -> None:
-    rates = [one_cycle(step, steps, 0.1, warm_up) for step in range(1, steps + 1)]
-    assert all(0 < rate <= 0.1 * (1 + 1e-12) for rate in rates)
-    peak = int(np.argmax(rates))
-    assert all(np.diff(rates[: peak + 1]) > 0)
-    assert all(np.diff(rates[peak:]) < 0)
-    assert abs(peak + 1 - max(1, warm_up * steps)) <= 1
-    if steps >= 20 and warm_up <= 0.5:
-        assert rates[peak] > 0.09
-        assert rates[-1] < 0.002
-
-
-# Losses
-
-
-def plain_loss(logits: np.ndarray, label_maps: np.ndarray, task: str, ignore_index: int) -> float:
-    """The same as `segmentation_loss`, pixel by pixel."""
-    count = logits.shape[1]
-    entropies = []
-    overlap, total, labelled = np.zeros(count), np.zeros(count), np.zeros(count)
-    for (picture, y, x), label in np.ndenumerate(label_maps):
-        if label == ignore_index:
-            continue
-        values = logits[picture, :, y, x].astype(float)
-        if task == "binary":
-            exact = 1 / (1 + np.exp(-values))
-            target = np.array([float(label == 1)])
-            entropies.append(-math.log(exact[0] if label == 1 else 1 - exact[0]))
-        else:
-            exact = np.exp(values) / np.exp(values).sum()
-            target = np.eye(count)[label]
-            entropies.append(-math.log(exact[label]))
-        overlap += exact * target
-        total += exact + target
-        labelled += target
-    if not entropies:
-        return 0.0
-    present = labelled > 0
-    dice = (2 * overlap + 1) / (total + 1)
-    return float(np.mean(entropies)) + (1 - float(dice[present].mean()) if present.any() else 0.0)
-
-
-@pytest.mark.parametrize(("task", "count"), [("binary", 1), ("multiclass", 4)])
-@pytest.mark.parametrize("seed", range(6))
-def test_loss_against_a_plain_loop(task: Any, count: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    logits = random.normal(0, 2, (2, count, 5, 6)).astype(np.float32)
-    highest = (2, 4, 1)[seed % 3] if task == "multiclass" else (2, 2, 1)[seed % 3]  # now and then classes are absent
-    label_maps = random.integers(0, highest, (2, 5, 6))
-    label_maps[random.random((2, 5, 6)) < 0.2] = 255
-    loss = segmentation_loss(torch.from_numpy(logits), torch.from_numpy(label_maps), task, 255)
-    assert loss.item() == pytest.approx(plain_loss(logits, label_maps, task, 255), rel=1e-5)
-    assert loss.item() >= 0
-
-
-@pytest.mark.parametrize(("task", "count"), [("binary", 1), ("multiclass", 3)])
-def test_ignored_pixels_do_not_matter(task: Any, count: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, count, 6, 6, generator=generator)
-    label_maps = torch.randint(0, 2, (2, 6, 6), generator=generator)
-    label_maps[:, :3] = 200
-    spoiled = logits.clone()
-    spoiled[:, :, :3] = 50
-    spoiled.requires_grad_()
-    loss = segmentation_loss(spoiled, label_maps, task, 200)
-    assert torch.equal(loss, segmentation_loss(logits, label_maps, task, 200))
-    loss.backward()
-    assert spoiled.grad is not None
-    assert not spoiled.grad[:, :, :3].any()
-    assert spoiled.grad[:, :, 3:].any()
-
-
-@pytest.mark.parametrize(("task", "count"), [("binary", 1), ("multiclass", 3)])
-def test_a_batch_that_is_ignored_altogether_gives_zero(task: Any, count: int) -> None:
-    logits = torch.randn(1, count, 4, 4, requires_grad=True)
-    loss = segmentation_loss(logits, torch.full((1, 4, 4), 255), task, 255)
-    loss.backward()
-    assert loss.item() == 0
-    assert logits.grad is not None
-    assert not logits.grad.any()
-
-
-@pytest.mark.parametrize(("task", "count"), [("binary", 1), ("multiclass", 3)])
-def test_a_perfect_prediction_costs_nothing(task: Any, count: int) -> None:
-    label_maps = torch.randint(0, 2, (1, 9, 9), generator=torch.Generator().manual_seed(0))
-    sure = torch.nn.functional.one_hot(label_maps, 3).movedim(-1, 1) if task == "multiclass" else label_maps[:, None]
-    logits = (sure.float() - 0.5) * 200
-    assert segmentation_loss(logits, label_maps, task, 255).item() == pytest.approx(0, abs=1e-4)
-    assert segmentation_loss(logits.bfloat16(), label_maps, task, 255).dtype == torch.float32
-    assert segmentation_loss(-logits, label_maps, task, 255).item() > 10
-    assert count == logits.shape[1]
-
-
-# Figures
-
-
-@settings(deadline=None)
-@given(
-    num_classes=st.integers(1, 5),
-    seed=st.integers(0, 10**6),
-    ignored=st.sampled_from([0.0, 0.3, 1.0]),
-    pictures=st.integers(0, 3),
-)
-def test_confusion_matrix_against_sets_of_pixels(num_classes: int, seed: int, ignored: float, pictures: int) -> None:
-    random = np.random.default_rng(seed)
-    confusion = ConfusionMatrix(num_classes, 77)
-    label_maps, predictions = [], []
-    for _ in range(pictures):
-        label_map = random.integers(0, num_classes, (6, 7), np.uint8)
-        label_map[random.random((6, 7)) < ignored] = 77
-        label_maps.append(label_map)
-        predictions.append(random.integers(0, random.integers(1, num_classes + 1), (6, 7), np.uint8))
-        confusion.update(label_maps[-1], predictions[-1])
-    pairs = [
-        (int(label), int(predicted))
-        for label_map, prediction in zip(label_maps, predictions, strict=True)
-        for label, predicted in zip(label_map.flat, prediction.flat, strict=True)
-        if label != 77
-    ]
-    expected = []
-    for class_id in range(num_classes):
-        union = sum(class_id in pair for pair in pairs)
-        expected.append(sum(pair == (class_id, class_id) for pair in pairs) / union if union else math.nan)
-    assert confusion.iou() == pytest.approx(expected, nan_ok=True)
-    there = [value for value in expected if not math.isnan(value)]
-    assert confusion.mean_iou() == pytest.approx(np.mean(there) if there else math.nan, nan_ok=True)
-    right = sum(label == predicted for label, predicted in pairs)
-    assert confusion.accuracy() == pytest.approx(right / len(pairs) if pairs else math.nan, nan_ok=True)
-    assert confusion.matrix.sum() == len(pairs)
-
-
-@pytest.mark.filterwarnings("error")
-def test_figures_of_a_checkpoint(tiny_checkpoint: Path) -> None:
-    loaded = load_checkpoint(tiny_checkpoint)
-    always = Checkpoint("always", replace(loaded.config, threshold=0.0), loaded.model)
-    samples = squares(2)
-    empty = samples[1]._replace(label_map=np.zeros_like(samples[1].label_map))
-    share = float((samples[0].label_map == 1).mean())
-    figures = measure(always, [samples[0], empty])
-    assert figures == pytest.approx({
-        "mean_iou": share / 4, "iou_background": 0.0, "iou_newt": share / 2, "accuracy": share / 2,
-        "mean_picture_iou": share / 2,
-    })  # fmt: skip
-    assert measure(always, []) == {}
+def test_a_state_holds_nothing_but_tensors_that_are_finite(tmp_path: Path) -> None:
+    run(QUICK, tmp_path)
+    found = state(tmp_path)
+    assert all(value.isfinite().all() for value in found.values() if value.is_floating_point())
+    assert {name.partition(".")[0] for name in found} == {"model", "optimizer", "average", "random", "scaler"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,7 +24,6 @@ from seg_demo.data.transforms import (
     RandomHue,
     RandomRotation,
     RandomScale,
-    RandomScaledCrop,
     RandomWindow,
     Resize,
     ResizeByRule,
@@ -72,15 +73,27 @@ def geometric(sizes: st.SearchStrategy[int], least: float) -> st.SearchStrategy[
         st.builds(RandomCrop, sizes, shares),
         st.builds(CentreSquare),
         st.builds(RandomRotation, st.sampled_from([10, 180])),
-        st.builds(RandomScaledCrop, sizes, st.just((least, 1.5)), st.sampled_from([0, 20]), shares),
-        st.builds(
-            lambda size, focus: RandomWindow(
-                size, scale=(least, 1.5), stretch=0.2, rotation=30, flip=0.5, vertical_flip=0.5, focus=focus
-            ),
-            sizes, st.sampled_from([0, 1]),
-        ),
+        windows(sizes, least),
         st.sampled_from([v2.RandomHorizontalFlip(1), v2.RandomVerticalFlip(1)]),
     )  # fmt: skip
+
+
+def windows(sizes: st.SearchStrategy[int], least: float) -> st.SearchStrategy[RandomWindow]:
+    """Windows with every option, each of them off now and then."""
+    chances = st.sampled_from([0.0, 0.5, 1.0])
+    return st.builds(
+        RandomWindow,
+        sizes,
+        scale=st.sampled_from([(1.0, 1.0), (least, 1.5), (least, least)]),
+        stretch=st.sampled_from([0.0, 0.2]),
+        rotation=st.sampled_from([0.0, 30.0, 180.0]),
+        flip=chances,
+        vertical_flip=chances,
+        centred=st.booleans(),
+        focus=chances,
+        category_max_ratio=st.sampled_from([0.5, 0.75, 1.0]),
+        ignore_index=st.sampled_from([255, 255, 9]),
+    )
 
 
 COLOURFUL = st.sampled_from([v2.ColorJitter(0.4, 0.4, 0.4), RandomHue(0.5), RandomBlur()])
@@ -101,7 +114,8 @@ def test_any_chain_keeps_values_and_sizes(
     image, label_map = noise(height, width, tuple(values))
     before = image.clone(), label_map.clone()
     varied, varied_map = v2.Compose([v2.Identity(), *chain])(image, label_map)
-    assert set(varied_map.unique().tolist()) <= set(values) | {255}
+    ignored = {getattr(step, "ignore_index", 255) for step in chain}
+    assert set(varied_map.unique().tolist()) <= {*values, 255, *ignored}
     assert type(varied) is tv_tensors.Image
     assert type(varied_map) is tv_tensors.Mask
     assert varied_map.dtype == torch.uint8
@@ -141,7 +155,7 @@ def test_any_chain_moves_image_and_label_map_alike(
     torch.manual_seed(seed)
     varied, varied_map = v2.Compose([v2.Identity(), *chain])(*marker(80, 90, *place, side))
     bright = varied.float().mean(0) / (255 if varied.dtype == torch.uint8 else 1)
-    labelled = varied_map[0] != 255
+    labelled = (varied_map[0] == 0) | (varied_map[0] == 7)
     by_label = varied_map[0] == 7
     middle = (bright[by_label].median() + bright[varied_map[0] == 0].median()) / 2
     by_colour = (bright > middle) & labelled
@@ -162,9 +176,7 @@ def extent(mask: Tensor) -> list[int]:
     return [int(mask.any(dim).sum()) for dim in (1, 0)]
 
 
-@pytest.mark.parametrize(
-    "transform", [Resize(2, 2), RandomCrop(2), CentreSquare(), RandomRotation(5), RandomScaledCrop(2), RandomWindow(2)]
-)
+@pytest.mark.parametrize("transform", [Resize(2, 2), RandomCrop(2), CentreSquare(), RandomRotation(5), RandomWindow(2)])
 def test_pairs_that_are_refused(transform: Any) -> None:
     image, label_map = noise(4, 4)
     with pytest.raises(TypeError, match="takes tv_tensors.Image and tv_tensors.Mask, no plain tensor"):
@@ -260,27 +272,40 @@ def test_largest_share_does_not_count_what_is_ignored() -> None:
     assert largest_share(rows([255, 255])) == 1
 
 
-@pytest.mark.parametrize("kind", [RandomCrop, lambda size, ratio: RandomScaledCrop(size, (1, 1), 0, ratio)])
-def test_a_crop_of_nearly_one_class_is_drawn_again(kind: Any) -> None:
+def shares(crop: Any, label_map: tv_tensors.Mask, count: int = 300) -> list[float]:
+    return [largest_share(crop(label_map)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "chance"),
+    [
+        # 3 of the 91 places pass (3, 4 or 5 columns of class 1), so one of ten draws does with chance 1 - (88 / 91)^10.
+        (RandomCrop, 1 - (88 / 91) ** 10),
+        # Centres are drawn evenly from 0 to 100 and moved inside: 2.5 of class 1 are seen from 92.5 on.
+        (lambda size, ratio: RandomWindow(size, category_max_ratio=ratio), 1 - 0.925**10),
+    ],
+)
+def test_a_crop_of_nearly_one_class_is_drawn_again(kind: Any, chance: float) -> None:
     """Class 1 covers a twentieth of the picture, at its right side; a quarter of a crop must be other than 0."""
     label_map = tv_tensors.Mask(torch.zeros(1, 10, 100, dtype=torch.uint8))
     label_map[:, :, 95:] = 1
     torch.manual_seed(0)
-    shares = [largest_share(kind(10, 0.75)(label_map)) for _ in range(300)]
-    # 3 of the 91 places pass (3, 4 or 5 columns of class 1), so one of ten draws does with chance 1 - (88 / 91)^10.
-    assert 0.2 < sum(share <= 0.75 for share in shares) / 300 < 0.37
-    assert sum(largest_share(kind(10, 1.0)(label_map)) <= 0.75 for _ in range(300)) / 300 < 0.08
+    passed = sum(share <= 0.75 for share in shares(kind(10, 0.75), label_map)) / 300
+    assert abs(passed - chance) < 3.5 * math.sqrt(chance * (1 - chance) / 300)
+    assert sum(share <= 0.75 for share in shares(kind(10, 1.0), label_map)) / 300 < 0.12
     mixed = tv_tensors.Mask(label_map.clone())
     mixed[:, :, :95] = 255
-    assert all(largest_share(kind(10, 0.75)(mixed)) == 1 for _ in range(3))  # nothing passes, and still it ends
+    assert shares(kind(10, 0.75), mixed, 3) == [1] * 3  # nothing passes, and still it ends
 
 
 def test_large_crops_are_judged_by_some_of_their_pixels() -> None:
     halves = tv_tensors.Mask(torch.zeros(1, 200, 400, dtype=torch.uint8))
     halves[:, :, 200:] = 1
     torch.manual_seed(0)
-    assert max(largest_share(RandomScaledCrop(200, (1, 1))(halves)) for _ in range(30)) > 0.9
-    assert max(largest_share(RandomScaledCrop(200, (1, 1), 0, 0.75)(halves)) for _ in range(30)) < 0.77
+    # A quarter of the places passes; what is judged by a part of the pixels may be wrong by one of 67 columns.
+    assert 0.15 < sum(share <= 0.77 for share in shares(RandomWindow(200), halves, 100)) / 100 < 0.4
+    judged = shares(RandomWindow(200, category_max_ratio=0.75), halves, 100)
+    assert sum(share <= 0.77 for share in judged) / 100 > 0.85  # 1 - 0.75^10 = 0.94
 
 
 def test_the_tenth_crop_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,35 +374,92 @@ def test_rotation_is_that_of_torchvision(angle: float, monkeypatch: pytest.Monke
     assert (turned[0, ~inside] > 0.05).all()  # mirrored, not black
 
 
-def test_one_sampling_shows_what_three_steps_show() -> None:
-    torch.manual_seed(3)
-    smooth, label_map = Resize(90, 120)(*noise(6, 8, (0, 1, 2)))
-    steps = v2.Compose([RandomScale(0.8, 1.6), RandomRotation(15), RandomCrop(48, 0.6)])
-    window = RandomScaledCrop(48, (0.8, 1.6), 15, 0.6)
-    for seed in range(20):
-        torch.manual_seed(seed)
-        slow, slow_map = steps(smooth, label_map)
-        drawn = torch.rand(())
-        torch.manual_seed(seed)
-        quick, quick_map = window(smooth, label_map)
-        assert torch.rand(()) == drawn
-        assert (slow_map != quick_map).float().mean() < 0.06  # nearest once instead of twice
-        seen = (slow_map[0] != 255) & (quick_map[0] != 255)
-        assert (slow - quick)[:, seen].abs().mean() < 0.01
+@settings(max_examples=60, deadline=None)
+@given(
+    zoom=st.floats(0.5, 2),
+    angle=st.floats(-180, 180),
+    stretch=st.floats(-0.5, 0.5),
+    flips=st.tuples(st.integers(0, 1), st.integers(0, 1)),
+    size=st.integers(1, 40),
+)
+def test_a_window_shows_the_places_that_are_written_down(
+    zoom: float, angle: float, stretch: float, flips: tuple[int, int], size: int
+) -> None:
+    """A picture whose colours and labels say where they are, and complex numbers for the places."""
+    across, down = (torch.arange(100) + 0.5) / 100, (torch.arange(80) + 0.5) / 80
+    image = torch.stack([across.expand(80, 100), down[:, None].expand(80, 100), torch.zeros(80, 100)])
+    columns = tv_tensors.Mask(torch.arange(100, dtype=torch.uint8).expand(1, 80, 100).clone())
+    window = RandomWindow(
+        size, scale=(zoom, zoom), stretch=1, rotation=180, flip=flips[0], vertical_flip=flips[1], centred=True
+    )
+    drawn = {(-180, 180): angle, (-1, 1): stretch}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "seg_demo.data.transforms.windows.uniform", lambda low, high: drawn.get((low, high), (low + high) / 2)
+        )
+        seen, labels = window(tv_tensors.Image(image), columns)
+    steps = (np.arange(size) + 0.5 - size / 2) / zoom
+    flipped = steps * (-1) ** flips[0] * math.exp(stretch) + 1j * (steps * (-1) ** flips[1])[:, None]
+    places = flipped * np.exp(1j * math.radians(angle)) + (50 + 40j)
+    inside = (abs(places.real - 50) < 49) & (abs(places.imag - 40) < 39)
+    assert np.abs(seen[0].numpy() * 100 - places.real)[inside].max(initial=0) < 1e-2
+    assert np.abs(seen[1].numpy() * 80 - places.imag)[inside].max(initial=0) < 1e-2
+    assert np.abs(labels[0].numpy() + 0.5 - places.real)[inside].max(initial=0) < 0.51
 
 
 def test_a_window_ignores_what_lies_beyond_the_picture() -> None:
     image, label_map = image_of([0, 100], [200, 255]), rows([1, 2], [3, 4])
+    varied, varied_map = RandomWindow(4)(image, label_map)
+    assert torch.equal(varied_map, cut(label_map, -1, -1, 4, 4))
+    torch.testing.assert_close((varied * 255), cut(image, -1, -1, 4, 4).float(), atol=1e-3, rtol=0)
+    _, other = RandomWindow(4, ignore_index=9)(image, label_map)
+    assert torch.equal(other, cut(label_map, -1, -1, 4, 4, 9))
+
+
+def test_a_window_without_variation_is_a_cutout() -> None:
+    image, label_map = noise(40, 40)
+    same, same_map = RandomWindow(40)(image, label_map)
+    torch.testing.assert_close(same.as_subclass(Tensor) * 255, image.float(), atol=0.01, rtol=0)
+    assert torch.equal(same_map, label_map)
+
+
+def test_windows_lie_everywhere_and_only_inside() -> None:
     torch.manual_seed(0)
-    seen = set()
-    for _ in range(20):
-        varied, varied_map = RandomScaledCrop(3, (1, 1))(image, label_map)
-        top, left = (varied_map[0] == 1).nonzero()[0].tolist()
-        expected = cut(label_map, -top, -left, 3, 3)
-        assert torch.equal(varied_map, expected)
-        torch.testing.assert_close((varied * 255), cut(image, -top, -left, 3, 3).float(), atol=1e-3, rtol=0)
-        seen.add((top, left))
-    assert seen == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    label_map = tv_tensors.Mask(torch.arange(200, dtype=torch.uint8).reshape(1, 10, 20))
+    crops = [RandomWindow(4)(label_map) for _ in range(400)]
+    assert not any((crop == 255).any() for crop in crops)
+    firsts = {divmod(int(crop[0, 0, 0]), 20) for crop in crops}
+    assert {y for y, _ in firsts} == set(range(7))
+    assert {x for _, x in firsts} == set(range(17))
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(9, 9, 3), (10, 40, 4), (5, 3, 7)])
+def test_a_centred_window_is_the_middle(height: int, width: int, size: int) -> None:
+    image, label_map = noise(height, width)
+    top, left = (height - size) // 2, (width - size) // 2
+    window = RandomWindow(size, centred=True, focus=1, category_max_ratio=0.1)
+    for _ in range(3):
+        _, seen = window(image, label_map)
+        assert torch.equal(seen, cut(label_map, top, left, size, size))
+
+
+@pytest.mark.parametrize(("focus", "hit"), [(1.0, 1.0), (0.0, 0.2)])
+def test_focus_puts_the_class_into_the_crop(focus: float, hit: float) -> None:
+    label_map = tv_tensors.Mask(torch.zeros(1, 200, 200, dtype=torch.uint8))
+    label_map[:, 90:94, 150:154] = 1
+    label_map[:, 0] = 255
+    torch.manual_seed(0)
+    aimed = RandomWindow(32, scale=(0.6, 1.6), stretch=0.2, rotation=30, focus=focus)
+    hits = [bool((aimed(label_map) == 1).any()) for _ in range(40)]
+    assert sum(hits) / 40 == hit if focus else sum(hits) / 40 < hit
+
+
+def test_focus_is_on_a_pixel_of_a_class_and_on_each_of_them() -> None:
+    torch.manual_seed(0)
+    label_map = rows([0, 5, 0, 255], [0, 0, 0, 7])
+    seen = [RandomWindow(1, focus=1)(label_map).item() for _ in range(60)]
+    assert set(seen) == {5, 7}
+    assert RandomWindow(1, focus=1)(rows([0, 255])).item() in (0, 255)  # where there is none, anywhere
 
 
 # Colour and sharpness
@@ -412,27 +494,56 @@ def test_clamp() -> None:
 # The whole chain
 
 
-@settings(max_examples=25, deadline=None)
-@given(height=st.integers(1, 70), width=st.integers(1, 70), rule=st.sampled_from(["none", "longest"]), seed=SEEDS)
-def test_the_training_chain(height: int, width: int, rule: Any, seed: int) -> None:
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 70), width=st.integers(1, 70), seed=SEEDS,
+    options=st.fixed_dictionaries({}, optional={
+        "vertical_flip": st.just(0.5), "stretch": st.just(0.3), "focus": st.just(0.5), "centred": st.just(True),
+        "category_max_ratio": st.just(1.0), "noise": st.just(0.3), "grayscale": st.just(0.5), "blur": st.just(1.0),
+        "hue": st.just(0.0), "color": st.just(0.0),
+    }),
+)  # fmt: skip
+def test_the_training_chain(height: int, width: int, options: dict[str, Any], seed: int) -> None:
     torch.manual_seed(seed)
-    preprocessing = Preprocessing(rule, 40, mean=(0.5, 0.4, 0.3), std=(0.5, 0.25, 0.2))
-    chain = training_chain(32, preprocessing, vertical_flip=0.5, ignore_index=9)
+    preprocessing = Preprocessing("longest", 40, mean=(0.5, 0.4, 0.3), std=(0.5, 0.25, 0.2))
+    chain = training_chain(32, preprocessing, ignore_index=9, **options)
     image, label_map = chain(*noise(height, width, (0, 3, 9)))
     assert image.shape == (3, 32, 32)
     assert image.dtype == torch.float32
     assert label_map.shape == (1, 32, 32)
+    assert label_map.dtype == torch.uint8
     assert set(label_map.unique().tolist()) <= {0, 3, 9}
     for channel, mean, std in zip(image, preprocessing.mean, preprocessing.std, strict=True):
         assert -mean / std - 1e-5 <= channel.min()
         assert channel.max() <= (1 - mean) / std + 1e-5
 
 
+MOVES = ["flip", "vertical_flip", "rotation", "stretch"]
+COLOURS = ["noise", "grayscale", "blur", "hue", "color"]
+
+
+@pytest.mark.parametrize("option", MOVES + COLOURS)
+def test_each_variation_varies_what_it_should(option: str) -> None:
+    torch.manual_seed(0)
+    image, label_map = noise(32, 32, (0, 1, 2))
+    off = dict.fromkeys(MOVES + COLOURS, 0.0)
+    plain = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1))
+    given = 30.0 if option == "rotation" else 0.5 if option in ("hue", "stretch") else 1.0
+    chain = training_chain(32, plain, scale=(1, 1), category_max_ratio=1, **(off | {option: given}))
+    varied, varied_map = chain(image, label_map)
+    assert (varied - image / 255).abs().mean() > 0.005
+    assert torch.equal(varied_map, label_map) == (option in COLOURS)
+    if option.endswith("flip"):
+        assert torch.equal(varied_map, label_map.flip(-1 if option == "flip" else -2))
+    if option == "grayscale":
+        assert torch.equal(varied[0], varied[1])
+
+
 def test_a_training_chain_that_changes_nothing() -> None:
     image, label_map = noise(32, 32)
     still = training_chain(
         32, Preprocessing(mean=(0.5, 0.4, 0.3), std=(0.5, 0.25, 0.2)),
-        scale=(1, 1), degrees=0, category_max_ratio=1, flip=0, color=0, hue=0, blur=0,
+        scale=(1, 1), rotation=0, category_max_ratio=1, flip=0, color=0, hue=0, blur=0,
     )  # fmt: skip
     for _ in range(8):
         same, same_map = still(image, label_map)

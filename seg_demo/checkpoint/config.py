@@ -12,8 +12,7 @@ from typing import Any, Literal, cast, get_args
 from seg_demo import __version__
 from seg_demo.classes import MAX_CLASSES, ClassMap, Task
 from seg_demo.data.preprocessing import Preprocessing, ResizeRule
-from seg_demo.errors import UserError
-from seg_demo.models.arguments import shorten
+from seg_demo.errors import UserError, shorten
 from seg_demo.models.registry import ARCHITECTURES
 from seg_demo.registry import look_up
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seg_demo.checkpoint.card import model_card
 from seg_demo.checkpoint.config import CheckpointConfig, read_config
+from seg_demo.checkpoint.exchange import replace_folder
 from seg_demo.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
     """Write model and config as a checkpoint folder with its model card, replacing one that is there.
 
     All files are written and synced in a hidden folder beside the target, which then takes its name: whoever
-    looks sees a whole checkpoint. While an old one is replaced there is none for the moment between two renames.
+    looks sees a whole checkpoint, see `replace_folder`.
     Raises `UserError` where the disk does not let us.
     """
     from safetensors.torch import save_file
@@ -81,8 +82,10 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
         (staging / CARD_FILE).write_text(model_card(folder.name, config), "utf-8")
         for path in (*staging.iterdir(), staging):
             _sync(path)
-        _replace(folder, staging)
+        old = replace_folder(staging, folder)
         _sync(folder.parent)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise UserError(
             "The checkpoint {folder} could not be written ({reason}). Free some space or choose another folder.",
@@ -102,21 +105,6 @@ def _check_replaceable(folder: Path) -> None:
         raise UserError(
             "{folder} is there already and is no checkpoint, so it is not replaced. Name a new folder.", folder=folder
         )
-
-
-def _replace(folder: Path, staging: Path) -> None:
-    if not folder.exists():
-        staging.rename(folder)
-        return
-    # A full folder cannot be renamed over, so the old one steps aside for the moment between two renames.
-    aside = staging.with_name(staging.name + ".old")
-    folder.rename(aside)
-    try:
-        staging.rename(folder)
-    except OSError:
-        aside.rename(folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -9,8 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from seg_demo.checkpoint.config import CheckpointConfig
-from seg_demo.errors import UserError
-from seg_demo.models.arguments import shorten
+from seg_demo.errors import UserError, shorten
 from seg_demo.models.registry import build_model
 
 if TYPE_CHECKING:

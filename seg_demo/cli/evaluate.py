@@ -1,13 +1,26 @@
-"""`eval`: checkpoint + labelled pictures -> figures."""
+"""`eval`: checkpoint + labelled pictures -> figures, and the predictions as label files."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+from seg_demo.cli.text import write
 from seg_demo.cli.values import whole
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seg_demo.classes import ClassMap
+    from seg_demo.data.new_folder import NewFolder
+    from seg_demo.evaluate.report import Evaluation
+
 DRAWN_SEED = 7919  # far from the seeds that training draws from
+
+Thing = TypeVar("Thing")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +34,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     source.add_argument("--examples", action="store_true", help="measure on the example pictures of the page")
     parser.add_argument("--split", default="test", help="pictures of --data: test (default), val, train or trainval")
+    parser.add_argument(
+        "--window", type=whole(32, 8192), default=0, metavar="PX",
+        help="predict in sliding windows of this side, two thirds of it apart (PSPNet: 473 or 713)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scales", type=scales, default=(1.0,), metavar="S,...", help="predict at these sizes and average, 0.75,1,1.25"
+    )
+    parser.add_argument("--flip", action="store_true", help="predict the mirror image, too, and average")
+    parser.add_argument(
+        "--save-predictions", type=Path, metavar="DIR", help="write the predicted label maps into this new folder (PNG)"
+    )
     parser.add_argument("--record", action="store_true", help="write the figures into the checkpoint's config and card")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def scales(text: str) -> tuple[float, ...]:
+    """Of "0.75,1" (0.75, 1.0)."""
+    found = tuple(float(part) for part in text.split(","))
+    if not all(0.1 <= scale <= 4 for scale in found):
+        raise argparse.ArgumentTypeError(f"{text} is not a list of scales from 0.1 to 4 such as 0.75,1,1.25")
+    return found
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,11 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
     from seg_demo.data.dataset import DataSet, in_classes
     from seg_demo.data.folder import open_splits
+    from seg_demo.data.new_folder import NewFolder
     from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
-    from seg_demo.evaluate.report import measure
+    from seg_demo.evaluate.report import Evaluation
+    from seg_demo.infer.predictor import Predictor
 
     checkpoint = load_checkpoint(arguments.checkpoint)
-    species = checkpoint.config.task == "multiclass"
+    config = checkpoint.config
+    species = config.task == "multiclass"
     samples: DataSet
     if arguments.examples:
         samples, kind = ExampleNewts(species=species), "drawn examples"
@@ -45,15 +80,67 @@ def run(arguments: argparse.Namespace) -> int:
         kind = "other drawn pictures"
     else:
         samples, kind = open_splits(arguments.data)(arguments.split), f"{arguments.split} photos"
-    samples = in_classes(samples, checkpoint.config.classes, checkpoint.config.task, checkpoint.name)
-    split = f"{len(samples)} {kind}"
-    figures = measure(checkpoint, samples)
+    samples = in_classes(samples, config.classes, config.task, checkpoint.name)
+    split = f"{len(samples)} {kind}" + _how(arguments)
+    predictor = Predictor(checkpoint, window=arguments.window, scales=arguments.scales, flip=arguments.flip)
+    evaluation = Evaluation(config.classes, config.task, outlines=True)
+    saving = NewFolder(arguments.save_predictions) if arguments.save_predictions else nullcontext()
+    with saving as folder:
+        for sample in with_progress(samples, "Measuring"):
+            segmentation = evaluation.predict(predictor, sample)
+            if folder:
+                _save(folder, sample.name, segmentation.label_map, config.classes)
+    figures = evaluation.figures()
     if arguments.json:
-        print(json.dumps({"checkpoint": checkpoint.name, "split": split, **figures}, indent=2))
+        told = {"checkpoint": checkpoint.name, "split": split, **figures, **evaluation.details().to_json()}
+        write(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        print(f"{checkpoint.name} on {split}:")
-        print("\n".join(f"  {name:24} {value:.4f}" for name, value in figures.items()))
+        write("\n".join([f"{checkpoint.name} on {split}:", "", *_report(evaluation)]))
     if arguments.record:
-        metrics = {**checkpoint.config.metrics, split: figures}
-        save_checkpoint(arguments.checkpoint, checkpoint.model, replace(checkpoint.config, metrics=metrics))
+        metrics = {**config.metrics, split: figures}
+        save_checkpoint(arguments.checkpoint, checkpoint.model, replace(config, metrics=metrics))
     return 0
+
+
+def with_progress(samples: Sequence[Thing], what: str) -> Iterator[Thing]:
+    """`samples`, with a bar on standard error where somebody is there to see it."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    return iter(tqdm(samples, what, leave=False, unit="picture", disable=None))
+
+
+def _how(arguments: argparse.Namespace) -> str:
+    """What was predicted otherwise than by default: it belongs to the figures."""
+    parts = [f"windows of {arguments.window}"] if arguments.window else []
+    if arguments.scales != (1.0,):
+        parts.append("scales " + " ".join(f"{scale:g}" for scale in arguments.scales))
+    if arguments.flip:
+        parts.append("mirrored")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _save(folder: NewFolder, name: str, label_map: np.ndarray, classes: ClassMap) -> None:
+    """As a palette PNG of class ids, under the picture's name and in its folders, but never outside of `folder`."""
+    from seg_demo.data.masks import palette_image
+
+    # A name is what a stranger's file is called: no "..", nothing hidden, no root.
+    parts = [part for part in (part.strip().lstrip(".") for part in name.split("/")) if part] or ["picture"]
+    stem = path = folder.staging.joinpath(*parts)
+    number = 1
+    while (path := path.with_name(path.name + ".png")).exists():  # trainval may have a name twice
+        number += 1
+        path = stem.with_name(f"{stem.name}_{number}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        palette_image(label_map, classes).save(path)
+    except OSError as error:
+        raise folder.refused(error) from None
+
+
+def _report(evaluation: Evaluation) -> list[str]:
+    from seg_demo.cli.metrics import _classes, _left_out, _means
+
+    details, figures = evaluation.details(), evaluation.figures()
+    titles = {"loss": "Cross-entropy", "mean_picture_iou": "Mean IoU of a picture"}
+    rest = [f"{title:24}{figures[name]:.4f}" for name, title in titles.items() if name in figures]
+    return [*_classes(details), "", *_means(details), "", *rest, *_left_out(details)]

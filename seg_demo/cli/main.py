@@ -16,13 +16,16 @@ COMMANDS = {
     "predict": ("seg_demo.cli.predict", "Segment pictures and write masks, overlays and areas."),
     "train": ("seg_demo.cli.train", "Train a checkpoint with a preset."),
     "eval": ("seg_demo.cli.evaluate", "Measure a checkpoint on labelled pictures."),
+    "metrics": ("seg_demo.cli.metrics", "Measure a folder of predictions against a folder of label maps."),
+    "threshold": ("seg_demo.cli.threshold", "Find the best threshold of a checkpoint of the task binary."),
     "data": ("seg_demo.cli.data", "Check, repair, convert, look at and download labelled pictures."),
     "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),
     "models": ("seg_demo.cli.models", "List the networks, or show the layers of one."),
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; of `argv`, only the command that it names gets its flags, which may cost imports."""
     parser = argparse.ArgumentParser(
         prog="python -m seg_demo", description="Semantic segmentation from the command line; app.py starts the page."
     )
@@ -30,13 +33,15 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, sentence) in COMMANDS.items():
         command = commands.add_parser(name, help=sentence, description=sentence)
-        importlib.import_module(module).configure(command)
+        if argv is None or name in argv[:1]:
+            importlib.import_module(module).configure(command)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 a problem told in one sentence, 130 stopped by Ctrl-C."""
-    arguments = build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(argv).parse_args(argv)
     try:
         return importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except UserError as error:

@@ -25,6 +25,10 @@ class DataSet(Sequence[Sample]):
 
     classes: ClassMap
 
+    def identity(self, index: int) -> bytes:
+        """What tells a sample from others, for `fingerprint`; here its name, size and pixels."""
+        return _identity(self[index])
+
 
 class AsBinary(DataSet):
     """Another data set in which every class but the first is one: ids above 0 become 1, ignored pixels stay."""
@@ -39,6 +43,9 @@ class AsBinary(DataSet):
         name, image, label_map = self.samples[index]
         ignored = label_map == self.samples.classes.ignore_index
         return Sample(name, image, np.where(ignored, self.classes.ignore_index, label_map > 0).astype(np.uint8))
+
+    def identity(self, index: int) -> bytes:
+        return b"binary " + self.samples.identity(index)
 
 
 def in_classes(samples: DataSet, classes: ClassMap, task: Task, what: str) -> DataSet:
@@ -61,11 +68,20 @@ def _names(classes: ClassMap) -> str:
     return ", ".join(shown) + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
 
 
-def fingerprint(samples: Sequence[Sample]) -> str:
-    """SHA-256 over names, sizes and pixels, first 16 hex digits: equal data sets have equal fingerprints."""
+def fingerprint(*parts: Sequence[Sample]) -> str:
+    """SHA-256 over all samples, first 16 hex digits: equal data sets have equal fingerprints.
+
+    Data sets that are read from files go by the files' names and bytes, without decoding them.
+    """
     digest = hashlib.sha256()
-    for name, image, label_map in samples:
-        digest.update(f"{name}\0{image.shape}\0".encode())
-        digest.update(np.ascontiguousarray(image).data)
-        digest.update(np.ascontiguousarray(label_map).data)
+    for samples in parts:
+        for index in range(len(samples)):
+            digest.update(samples.identity(index) if isinstance(samples, DataSet) else _identity(samples[index]))
     return digest.hexdigest()[:16]
+
+
+def _identity(sample: Sample) -> bytes:
+    digest = hashlib.sha256(f"{sample.name}\0{sample.image.shape}\0".encode())
+    digest.update(np.ascontiguousarray(sample.image).data)
+    digest.update(np.ascontiguousarray(sample.label_map).data)
+    return digest.digest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -79,6 +80,18 @@ class FolderDataSet(DataSet):
                 label=shown, label_size=shown_size(label_map.shape), image_size=shown_size(image.shape),
             )  # fmt: skip
         return Sample(pair.name, image, label_map)
+
+    def identity(self, index: int) -> bytes:
+        pair = self.pairs[index]
+        digest = hashlib.sha256(f"{pair.name}\0{self.decoding}\0".encode())
+        for path in (pair.image, pair.label):
+            try:
+                digest.update(path.read_bytes() if path else b"")
+            except OSError as error:
+                raise UserError(
+                    "{file} cannot be read ({reason}). Check its permissions.", file=path, reason=error.strerror
+                ) from None
+        return digest.digest()
 
 
 def open_folder(

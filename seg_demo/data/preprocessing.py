@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from seg_demo.settings import check, setting
+
 MAX_ENLARGED = 1 << 24  # pixels that an image may be enlarged to
 
 ResizeRule = Literal["none", "longest", "shortest", "exact"]
@@ -20,11 +22,14 @@ class Preprocessing:
     in units of [0, 1].
     """
 
-    resize: ResizeRule = "none"
-    size: int = 512
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    interpolation: Literal["bilinear"] = "bilinear"
+    resize: ResizeRule = setting("none", "Which side of a picture the size is for; none keeps it as it is.")
+    size: int = setting(512, "Pixels that this side gets.", low=1, high=8192)
+    mean: tuple[float, float, float] = setting((0.485, 0.456, 0.406), "Subtracted from the channels.", low=-10, high=10)
+    std: tuple[float, float, float] = setting((0.229, 0.224, 0.225), "The channels' divisors.", low=1e-3, high=10)
+    interpolation: Literal["bilinear"] = setting("bilinear", "How pixels between pixels are made.")
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Size (height, width) at which the model sees an image of `height` x `width` pixels.

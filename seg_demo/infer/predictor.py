@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from seg_demo.checkpoint.folder import Checkpoint
-from seg_demo.data.transforms import normalize, resize_image, to_tensor
+from seg_demo.data.transforms import normalize, to_tensor
+from seg_demo.data.transforms.sizes import resized
 from seg_demo.errors import UserError
 from seg_demo.infer.segmentation import Segmentation
-from seg_demo.infer.tiling import tiled_logits
+from seg_demo.infer.tiling import resized_strips, stride_of_window, tiled_logits
+from seg_demo.infer.variants import MeanProbability, Variant, variants_of
 from seg_demo.models.model import SegmentationModel
 from seg_demo.models.outputs import probabilities
 
 DEFAULT_TILE = 1024
 SMALLEST_TILE = 128
 MAX_RESIZED_LOGITS = 1 << 29  # 2 GB of float32
-BAND_ROWS = 256  # rows of the finished picture that exist as floats at one time
+
+Watch = Callable[[int, int, Tensor], None]
+"""Is given each finished strip of logits: its first row, the row behind its last, and (C, rows, W) float32."""
 
 
 class Predictor:
@@ -31,7 +35,13 @@ class Predictor:
 
     device: "cpu", "cuda", ...; None takes CUDA where there is one. depth: bits of the quantised
     probabilities, 8 or 16. keep_probabilities: keep the whole (C, H, W) of a multiclass prediction, not just
-    the confidence. tile: side in pixels of the largest piece that goes through the network at once.
+    the confidence. tile: side in pixels of the largest piece that goes through the network at once. window: side
+    of sliding windows two thirds of a side apart, as PSPNet's authors predict (473 for VOC, 713 for Cityscapes), in
+    place of the tiles; 0 for none. scales, flip: predict the image at these multiples of the size that the
+    checkpoint's resize rule gives, and mirrored as well, and average the probabilities (Zhao et al., PSPNet, CVPR
+    2017, section 5). amp: dtype of the forward pass under autocast, such as torch.bfloat16; None for float32.
+
+    Raises `ValueError` for a window or scale that is none.
 
     >>> import numpy as np
     >>> from seg_demo.checkpoint import load_checkpoint
@@ -48,7 +58,14 @@ class Predictor:
         depth: Literal[8, 16] = 8,
         keep_probabilities: bool = False,
         tile: int = DEFAULT_TILE,
+        window: int = 0,
+        scales: tuple[float, ...] = (1.0,),
+        flip: bool = False,
+        amp: torch.dtype | None = None,
     ) -> None:
+        if window < 0:
+            raise ValueError(f"window must be a number of pixels, or 0 for none, not {window}")
+        self.variants = variants_of(scales, flip)
         self.checkpoint = checkpoint
         self.config = checkpoint.config
         self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -59,22 +76,25 @@ class Predictor:
             self.model.auxiliary = False
         self.depth = depth
         self.keep_probabilities = keep_probabilities
-        self.tile = tile
+        self.tile = window or tile
+        self.slides = window > 0
+        self.amp = amp
 
-    def __call__(self, image: np.ndarray, threshold: float | None = None) -> Segmentation:
+    def __call__(self, image: np.ndarray, threshold: float | None = None, watch: Watch | None = None) -> Segmentation:
         """Segment an image (H, W, 3) uint8 RGB at its own size.
 
-        threshold: for the task "binary", instead of the checkpoint's own. Running out of memory halves the
-        tiles and starts again; raises `UserError` when even the smallest tiles do not fit.
+        threshold: for the task "binary", instead of the checkpoint's own. watch: is given the logits at the image's
+        own size, on the model's device, strip by strip from top to bottom. Running out of memory halves the tiles and
+        starts again, also with row 0 for `watch`; raises `UserError` when even the smallest tiles do not fit.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"image must be (H, W, 3) uint8 with H, W >= 1, not {image.shape} {image.dtype}")
         tile = self.tile
         while True:
             try:
-                return self._segment(image, self.config.threshold if threshold is None else threshold, tile)
+                return self._segment(image, self.config.threshold if threshold is None else threshold, tile, watch)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             if tile <= SMALLEST_TILE:
                 raise UserError(
@@ -86,32 +106,53 @@ class Predictor:
             tile = max(SMALLEST_TILE, tile // 2)
 
     @torch.inference_mode()
-    def _segment(self, image: np.ndarray, threshold: float, tile: int) -> Segmentation:
+    def _segment(self, image: np.ndarray, threshold: float, tile: int, watch: Watch | None) -> Segmentation:
         clock = _Clock(self.device)
         height, width = image.shape[:2]
-        small_height, small_width = self.config.preprocessing.input_size(height, width)
-        if self.config.preprocessing.resize != "none" and (
-            self.config.num_outputs * small_height * small_width > MAX_RESIZED_LOGITS
-        ):
-            raise MemoryError("the resized logits")  # they are held as a whole, so smaller tiles would not help
-        small = resize_image(to_tensor(image).to(self.device), self.config.preprocessing)  # (3, h, w)
-        clock.lap("prepare")
-        strips = tiled_logits(self._forward, small, tile, overlap=tile // 4)
-        if small.shape[-2:] != (height, width):
-            logits = torch.cat([strip for _, _, strip in strips], dim=1)  # (C, h, w)
+        size = self.config.preprocessing.input_size(height, width)
+        plain = self.variants == (Variant(),)
+        # What is held as a whole; smaller tiles would not help.
+        held = [variant.size(*size) for variant in self.variants if not plain or size != (height, width)]
+        if any(self.config.num_outputs * rows * columns > MAX_RESIZED_LOGITS for rows, columns in held):
+            raise MemoryError("the resized logits")
+        picture = to_tensor(image).to(self.device)  # (3, H, W)
+        if plain:
+            picture = resized(picture, *size)  # (3, h, w)
+            clock.lap("prepare")
+            strips = self._strips(picture, tile)
+        if held:
+            logits = _joined(strips) if plain else self._averaged(picture, size, tile)  # (C, h, w)
             clock.lap("forward")
-            strips = _upsampled(logits, height, width)
-        parts = [self._quantize(strip) for _, _, strip in strips]
+            strips = resized_strips(logits, height, width)
+        parts = []
+        for top, bottom, strip in strips:  # (C, bottom - top, W)
+            if watch:
+                watch(top, bottom, strip)
+            parts.append(self._quantize(strip))
         label_map, confidence, planes = (np.concatenate([part[index] for part in parts], axis=-2) for index in range(3))
-        clock.lap("quantize" if "forward" in clock.laps else "forward")
+        clock.lap("quantize" if held else "forward")
         classes = self.config.classes
         if self.config.task == "binary":
             return Segmentation.from_probabilities(classes, planes, threshold, clock.laps)
         kept = planes if self.keep_probabilities else None
         return Segmentation(classes, "multiclass", label_map, confidence, kept, threshold, clock.laps)
 
+    def _strips(self, picture: Tensor, tile: int) -> Iterator[tuple[int, int, Tensor]]:
+        overlap = tile - stride_of_window(tile) if self.slides else tile // 4
+        return tiled_logits(self._forward, picture, tile, overlap)
+
+    def _averaged(self, picture: Tensor, size: tuple[int, int], tile: int) -> Tensor:
+        """(3, H, W) -> (C, *size): the logits of the mean of the probabilities of all variants."""
+        mean = MeanProbability(self.config.task)
+        for variant in self.variants:
+            seen = resized(picture, *variant.size(*size))
+            logits = _joined(self._strips(seen.flip(-1) if variant.mirrored else seen, tile))
+            mean.add(resized_strips(logits.flip(-1) if variant.mirrored else logits, *size))
+        return mean.logits()
+
     def _forward(self, images: Tensor) -> Tensor:
-        return self.model(normalize(images, self.config.preprocessing))["out"]  # (1, C, h, w)
+        with torch.autocast(self.device.type, self.amp) if self.amp else nullcontext():
+            return self.model(normalize(images, self.config.preprocessing))["out"]  # (1, C, h, w)
 
     def _quantize(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(C, rows, W) logits -> label map and confidence (rows, W), and probability planes, quantised.
@@ -142,21 +183,12 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _upsampled(logits: Tensor, height: int, width: int) -> Iterator[tuple[int, int, Tensor]]:
-    """(C, h, w) -> strips of (C, `height`, `width`), bilinear with half-pixel centres as `F.interpolate`'s."""
-    rows = logits.shape[1]
-    source = ((torch.arange(height, device=logits.device) + 0.5) * (rows / height) - 0.5).clamp(min=0)
-    above = source.long().clamp(max=rows - 1)
-    below = (above + 1).clamp(max=rows - 1)
-    share = (source - above)[:, None]  # (height, 1)
-    for top in range(0, height, BAND_ROWS):
-        band = slice(top, min(top + BAND_ROWS, height))
-        strip = torch.lerp(logits[:, above[band]], logits[:, below[band]], share[band])  # (C, rows, w)
-        size = (strip.shape[1], width)
-        yield band.start, band.stop, F.interpolate(strip[None], size, mode="bilinear", align_corners=False)[0]
+def _joined(strips: Iterator[tuple[int, int, Tensor]]) -> Tensor:
+    return torch.cat([strip for _, _, strip in strips], dim=1)  # (C, h, w)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this is the CPU's or a GPU's memory running out, for which torch raises different things."""
     text = str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text
 

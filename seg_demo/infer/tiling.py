@@ -1,11 +1,15 @@
-"""A network over a picture of any size in bounded memory: overlapping tiles, blended."""
+"""A network over a picture of any size in bounded memory: overlapping tiles, blended; logits at another size."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+BAND_ROWS = 256  # rows at the new size that exist at one time
 
 
 def tiled_logits(
@@ -52,3 +56,29 @@ def _starts(size: int, tile: int, overlap: int) -> list[int]:
 def _ramp(size: int, overlap: int) -> Tensor:
     position = torch.arange(1, size + 1, dtype=torch.float32)
     return torch.minimum(position, position.flip(0)).clamp(max=overlap + 1)
+
+
+def stride_of_window(window: int) -> int:
+    """Pixels from one sliding window to the next: two thirds of its side, as PSPNet's authors have it.
+
+    >>> stride_of_window(473)
+    316
+    """
+    return math.ceil(window * 2 / 3)
+
+
+def resized_strips(logits: Tensor, height: int, width: int) -> Iterator[tuple[int, int, Tensor]]:
+    """(C, h, w) -> strips of (C, `height`, `width`), bilinear with half-pixel centres as `F.interpolate`'s.
+
+    They come as `tiled_logits` gives them.
+    """
+    rows = logits.shape[1]
+    source = ((torch.arange(height, device=logits.device) + 0.5) * (rows / height) - 0.5).clamp(min=0)
+    above = source.long().clamp(max=rows - 1)
+    below = (above + 1).clamp(max=rows - 1)
+    share = (source - above)[:, None]  # (height, 1)
+    for top in range(0, height, BAND_ROWS):
+        band = slice(top, min(top + BAND_ROWS, height))
+        strip = torch.lerp(logits[:, above[band]], logits[:, below[band]], share[band])  # (C, rows, w)
+        size = (strip.shape[1], width)
+        yield band.start, band.stop, F.interpolate(strip[None], size, mode="bilinear", align_corners=False)[0]

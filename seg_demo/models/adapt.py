@@ -69,14 +69,16 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """The parameters that learn, for an optimiser: the backbone's, and those of the `new` layers, which learn faster.
 
-    Biases learn `bias` times as fast and without decay, as in Long, Shelhamer and Darrell (CVPR 2015). Each group has
-    a "name", its "factor" (times `learning_rate` is its "lr"), "weight_decay" and "params"; empty ones are left out.
+    Biases learn `bias` times as fast and without decay, as in Long, Shelhamer and Darrell (CVPR 2015); where `bias` is
+    1, they are as all others and decay, too. Each group has a "name", its "factor" (times `learning_rate` is its "lr"),
+    "weight_decay" and "params"; empty ones are left out.
     """
     groups: dict[str, dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        old, is_bias = any(name.startswith(f"{part}.") for part in model.backbone_parts), name.endswith("bias")
+        old = any(name.startswith(f"{part}.") for part in model.backbone_parts)
+        is_bias = bias != 1 and name.endswith("bias")
         key = ("backbone" if old else "new") + (" biases" if is_bias else "")
         factor = (1.0 if old else new) * (bias if is_bias else 1.0)
         group = groups.setdefault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seg_demo.errors import UserError
+from seg_demo.errors import UserError, shorten
 from seg_demo.registry import look_up
 
 
@@ -57,9 +57,3 @@ class Choice:
 
 
 Argument = Whole | Flag | Choice
-
-
-def shorten(value: object) -> str:
-    """`repr` of a value from a file, cut so that a huge one still makes a readable sentence."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

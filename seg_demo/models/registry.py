@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seg_demo.classes import MAX_CLASSES
-from seg_demo.errors import UserError
-from seg_demo.models.arguments import Argument, Choice, Flag, Whole, shorten
+from seg_demo.errors import UserError, shorten
+from seg_demo.models.arguments import Argument, Choice, Flag, Whole
 from seg_demo.registry import look_up
 
 if TYPE_CHECKING:

@@ -8,21 +8,55 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The run is set up: pictures to learn from, steps to do, parameters of the model."""
+    """The run is set up, or goes on after `step` steps.
+
+    pictures, drawn, validation: how many there are to learn from, brought and drawn, and to measure on. steps: that the
+    run has in all, 0 where minutes decide. parameters: of the model; trainable: those of them that learn.
+    """
 
     pictures: int
+    drawn: int
+    validation: int
     steps: int
+    step: int
     parameters: int
+    trainable: int
+    device: str
+    precision: str
+    processes: int
 
 
 @dataclass(frozen=True)
 class StepDone:
-    """One optimisation step: its number from one, loss, learning rate and pictures per second."""
+    """One optimisation step: its number from one, passes over the pictures and share of the run so far, its figures.
+
+    seconds: of training, all parts of the run together. images_per_second: of this step alone.
+    """
 
     step: int
+    epoch: float
+    share: float
     loss: float
     learning_rate: float
     images_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MemoryShort:
+    """A step did not fit into memory; batches now go through the network in `parts` parts, to the same effect."""
+
+    step: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class SampleDrawn:
+    """A validation picture with what the model sees in it, as a file: image, label map and prediction side by side."""
+
+    step: int
+    name: str
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -30,6 +64,7 @@ class EpochDone:
     """A validation: figures by name, at the step it was made. The figures may be empty: nothing to validate on."""
 
     step: int
+    epoch: float
     metrics: dict[str, float] = field(default_factory=dict)
 
 
@@ -43,11 +78,20 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True)
+class RunStopped:
+    """The run was stopped after `step` steps and can be resumed to the same end."""
+
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class RunFinished:
-    """All steps are done."""
+    """The run is done, for a reason told in one sentence. seconds: of training, all parts of the run together."""
 
     step: int
     seconds: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -58,4 +102,14 @@ class RunFailed:
     reason: str
 
 
-Event = RunStarted | StepDone | EpochDone | CheckpointSaved | RunFinished | RunFailed
+Event = (
+    RunStarted
+    | StepDone
+    | MemoryShort
+    | SampleDrawn
+    | EpochDone
+    | CheckpointSaved
+    | RunStopped
+    | RunFinished
+    | RunFailed
+)

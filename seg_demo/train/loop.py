@@ -1,138 +1,160 @@
-"""The training loop: a generator of events that can be stopped between any two steps."""
+"""The training loop: a generator of events that can be stopped between any two steps, and resumed."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from seg_demo.checkpoint import Checkpoint, CheckpointConfig, save_checkpoint
-from seg_demo.checkpoint.weights import is_finite
-from seg_demo.data.dataset import Sample
-from seg_demo.data.transforms import ResizeByRule, as_pair, normalize
-from seg_demo.errors import UserError
-from seg_demo.evaluate.report import measure
-from seg_demo.models import build_model
-from seg_demo.train.augment import augmentation
+from seg_demo.checkpoint import Checkpoint
+from seg_demo.data.loader import Batch, Order, ResizedPictures, Varied, batches, keys_of_batches
+from seg_demo.data.transforms import training_chain
 from seg_demo.train.config import TrainConfig
-from seg_demo.train.events import CheckpointSaved, EpochDone, Event, RunFailed, RunFinished, RunStarted, StepDone
-from seg_demo.train.losses import segmentation_loss
-
-AUXILIARY_SHARE = 0.4  # of the auxiliary head's loss, as PSPNet's authors have it
+from seg_demo.train.events import (
+    EpochDone,
+    Event,
+    MemoryShort,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    StepDone,
+)
+from seg_demo.train.learner import Diverged, Learner
+from seg_demo.train.pictures import Pictures
+from seg_demo.train.progress import Length
+from seg_demo.train.ranks import Ranks
+from seg_demo.train.run import Run
+from seg_demo.train.saving import Saving
+from seg_demo.train.schedule import rate_factor
+from seg_demo.train.start import starting_model
+from seg_demo.train.validation import validate
 
 
 def train(
     config: TrainConfig,
-    real: Sequence[Sample],
-    drawn: Sequence[Sample],
-    validation: Sequence[Sample],
-    run: Path,
-    about: dict[str, object],
-) -> Iterator[Event]:
-    """Train a model on `real` and `drawn` samples; write the checkpoints `run`/last and `run`/best.
+    pictures: Pictures,
+    run: Run,
+    about: dict[str, Any] | None = None,
+    *,
+    seconds: float = math.inf,
+    stop: Callable[[], bool] = lambda: False,
+    device: str | None = None,
+    ranks: Ranks | None = None,
+) -> Generator[Event, None, None]:
+    """Train as `config` says, from the state in `run` on, where there is one.
 
-    best: the highest mean IoU on `validation` so far; without validation samples there is only last. What is
-    validated and saved is the running average of the weights. `about` goes into the checkpoints' config.
-    Closing the generator saves the last state. A loss or weight that is not finite ends the run with `RunFailed`.
-    Raises `UserError` where there are no pictures.
+    config: as `complete` leaves it. about: what the checkpoints say of their training, besides what is known here.
+    seconds: of this part of the run; the next call goes on. stop: asked between any two steps or validation pictures.
+    device: None takes CUDA where there is one. What is measured and saved is the running average of the weights, where
+    there is one. `run`/best has the best figure so far; without validation pictures there is only `run`/last.
+
+    Stopped and resumed any number of times, also by a kill, it comes to the same weights, on the CPU bit for bit, where
+    the length is given in steps or epochs. A loss or weight that is not finite ends it with `RunFailed`. Raises
+    `UserError` where there are no pictures, one cannot be read, or memory or disk are too small.
     """
-    if not drawn and (not real or config.drawn_share > 0):
-        raise UserError("There are no pictures to learn from. Give a folder of photos, or draw some.")
+    ranks = ranks or Ranks()
+    begun = time.perf_counter()
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    order = Order((len(pictures.real), len(pictures.drawn)), config.data.drawn_share, config.seed)
+    length = Length.of(config, order.epoch_length)
     torch.manual_seed(config.seed)
-    started = time.perf_counter()
-    num_outputs = 1 if config.task == "binary" else len(config.classes)
-    model = build_model(config.architecture, num_outputs, **config.arguments).to(memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
-    optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    batches = _batches(config, real, drawn)
-    step, best = 0, -math.inf
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    yield RunStarted(len(real) + len(drawn), config.steps, parameters)
-
-    def checkpoint_config(metrics: dict[str, float]) -> CheckpointConfig:
-        training = {**about, "steps": step, "seed": config.seed}
-        measured = {"validation": metrics} if metrics else {}
-        return CheckpointConfig(
-            config.architecture, config.arguments, config.task, config.classes, config.preprocessing,
-            training=training, metrics=measured,
-        )  # fmt: skip
-
+    model = starting_model(config, pictures.classes, pictures.task)
+    learner = Learner(model, config, pictures.classes, pictures.task, place, ranks)
+    saving = Saving(run, learner, config, pictures, about or {}, ranks)
+    progress = saving.load()
+    before = progress.seconds
+    ending: list[Event] = []
+    yield RunStarted(
+        len(pictures.real), len(pictures.drawn), len(pictures.validation), length.steps, progress.step,
+        *learner.sizes(), str(place), learner.precision, ranks.world,
+    )  # fmt: skip
     try:
-        for step in range(1, config.steps + 1):
-            tick = time.perf_counter()
-            rate = one_cycle(step, config.steps, config.learning_rate, config.warm_up)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            images, label_maps = next(batches)  # (N, 3, S, S), (N, S, S)
-            model.train()
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-                outputs = model(images)  # "out" and, for some networks, "aux": (N, C, S, S)
-            losses = {
-                head: segmentation_loss(logits, label_maps, config.task, config.classes.ignore_index)
-                for head, logits in outputs.items()
-            }
-            loss = losses["out"] + AUXILIARY_SHARE * losses.get("aux", 0)
-            if not torch.isfinite(loss):
-                yield RunFailed(step, f"The loss was {loss.item()} at step {step}. Lower the learning rate.")
-                return
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-            optimizer.step()
-            # The average is what is saved, so nothing broken may enter it.
-            if not _is_finite(model):
-                yield RunFailed(step, f"The weights grew beyond all bounds at step {step}. Lower the learning rate.")
-                return
-            average.update_parameters(model)
-            yield StepDone(step, loss.item(), rate, config.batch_size / (time.perf_counter() - tick))
+        with closing(_batches(config, pictures, order, progress.step, learner, run)) as stream:
+            while True:
+                now = ranks.first(time.perf_counter() - begun)
+                progress.seconds = before + now
+                epoch = progress.step * config.batch_size / order.epoch_length
 
-            if step % config.validate_every == 0 or step == config.steps:
-                averaged = Checkpoint("", checkpoint_config({}), average.module)
-                metrics = measure(averaged, validation, "cpu") if validation else {}  # where the average is updated
-                yield EpochDone(step, metrics)
-                if metrics and metrics["mean_iou"] > best:
-                    best = metrics["mean_iou"]
-                    yield CheckpointSaved(
-                        step, "best", save_checkpoint(run / "best", average.module, checkpoint_config(metrics))
-                    )
-    finally:
-        last = save_checkpoint(run / "last", average.module, checkpoint_config({})) if step else None
-    if last:
-        yield CheckpointSaved(step, "last", last)
-    yield RunFinished(step, time.perf_counter() - started)
+                learned = max(
+                    1, progress.step * config.batch_size
+                )  # to see a picture takes about as long as to learn it
+                first = len(pictures.validation) * progress.seconds / learned
+                if progress.due(length, config.validation.every, first):
+                    saving.mark(progress)  # A validation that is broken off is made again as a whole.
+                    checkpoint = Checkpoint("", saving.config(progress), learner.saved)
+                    metrics = yield from validate(
+                        checkpoint, pictures, config.validation, run, progress.step,
+                        device=str(place), ranks=ranks, stop=stop,
+                    )  # fmt: skip
+                    if metrics is not None:
+                        progress.note_validation(length, ranks.first(time.perf_counter() - begun) - now)
+                        yield EpochDone(progress.step, epoch, metrics)
+                        if progress.note_figure(metrics, config.validation.best):
+                            yield saving.checkpoint("best", progress, metrics)
+                        yield saving.checkpoint("last", progress, metrics)
+                        saving.mark(None)
+                        saving.state(progress, now)
+                broken_off = saving.marked is not None
+                if progress.tired(config.validation.patience):
+                    reason = f"{progress.waiting} validations were no better"
+                    ending = [RunFinished(progress.step, progress.seconds, reason)]
+                    break
+                if progress.over(length) and progress.validated == progress.step:
+                    ending = [RunFinished(progress.step, progress.seconds, "its length is reached")]
+                    break
+                if (asked := ranks.any(broken_off or stop())) or now >= seconds:
+                    saving.state(progress, now)
+                    reason = "as it was asked to" if asked else "this part is over"
+                    ending = [saving.checkpoint("last", progress), RunStopped(progress.step, reason)]
+                    break
+
+                parts, tick = learner.parts, time.perf_counter()
+                share = progress.share(length, ahead=0.5)
+                rate = config.optimizer.learning_rate * rate_factor(config.schedule, share)
+                loss = learner.step(next(stream), rate)
+                progress.step += 1
+                speed = config.batch_size / (time.perf_counter() - tick)
+                yield StepDone(
+                    progress.step, progress.step * config.batch_size / order.epoch_length, progress.share(length),
+                    loss, rate, speed, progress.seconds,
+                )  # fmt: skip
+                if learner.parts != parts:
+                    yield MemoryShort(progress.step, learner.parts)
+                if saving.due(now):
+                    saving.state(progress, now)
+    except Diverged as what:
+        reason = f"The {what} grew beyond all bounds at step {progress.step + 1}. Lower optimizer.learning_rate"
+        ending = [saving.checkpoint("last", progress)] if learner.finite() else []
+        good = f"; the checkpoint {run.last} is from before." if ending or run.last.is_dir() else "."
+        ending.append(RunFailed(progress.step + 1, reason + good))
+    except GeneratorExit:  # whoever asked for events wants no more
+        saving.state(progress, 0.0)
+        saving.checkpoint("last", progress)
+        raise
+    yield from ending
 
 
-def one_cycle(step: int, steps: int, peak: float, warm_up: float) -> float:
-    """Learning rate at `step` of `steps`: a linear rise to `peak`, then half a cosine to zero.
-
-    >>> one_cycle(100, 1000, 0.1, 0.1)
-    0.1
-    """
-    rise = max(1.0, warm_up * steps)
-    if step <= rise:
-        return peak * step / rise
-    return peak * (1 + math.cos(math.pi * (step - rise) / (steps - rise + 1))) / 2
-
-
-def _is_finite(model: nn.Module) -> bool:
-    return all(is_finite(value) for value in model.state_dict().values())
-
-
-def _batches(config: TrainConfig, real: Sequence[Sample], drawn: Sequence[Sample]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of normalised crops (N, 3, S, S) float32 and label maps (N, S, S) int64."""
-    vary = augmentation(config.augmentation, config.crop, config.classes.ignore_index)
-    resize = ResizeByRule(config.preprocessing)
-    pools = [[resize(*as_pair(sample)) for sample in samples] for samples in (real, drawn)]
-    while True:
-        crops = []
-        for _ in range(config.batch_size):
-            pool = pools[1] if not pools[0] or torch.rand(()) < config.drawn_share else pools[0]
-            crops.append(vary(*pool[int(torch.randint(len(pool), ()))]))
-        images = torch.stack([normalize(image, config.preprocessing) for image, _ in crops])
-        label_maps = torch.cat([label_map for _, label_map in crops])
-        yield images.contiguous(memory_format=torch.channels_last), label_maps.long()
+def _batches(
+    config: TrainConfig, pictures: Pictures, order: Order, start: int, learner: Learner, run: Run
+) -> Generator[Batch, None, None]:
+    data, ranks = config.data, learner.ranks
+    memory = data.memory * 1e9 / max(1, data.workers)
+    real, drawn = (ResizedPictures(samples, data.preprocessing, memory) for samples in (pictures.real, pictures.drawn))
+    ignore_index = pictures.classes.ignore_index
+    chain = training_chain(data.crop, data.preprocessing, ignore_index=ignore_index, **asdict(config.augmentation))
+    varied = Varied((real, drawn), chain, config.seed)
+    if not config.model.keep_features:
+        yield from batches(
+            varied, order, batch_size=config.batch_size, start=start, workers=data.workers,
+            rank=ranks.rank, world=ranks.world,
+        )  # fmt: skip
+        return
+    with closing(learner.keep_features(varied, order, config, run.folder)) as kept:
+        for keys in keys_of_batches(order, config.batch_size, start, ranks.rank, ranks.world):
+            yield Batch(*kept.batch(keys), tuple(keys))

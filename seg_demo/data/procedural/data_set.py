@@ -35,3 +35,6 @@ class ProceduralNewts(DataSet):
         height, width = (round(share * self.longest) for share in SHAPES[index % len(SHAPES)])
         image, label_map = draw_newts(self.seed * 1_000_003 + index, (height, width))
         return Sample(f"drawn_{index:04}", image, label_map if self.species else (label_map > 0).astype(np.uint8))
+
+    def identity(self, index: int) -> bytes:
+        return f"newts {self.seed} {index} {self.longest} {self.species}\0".encode()

@@ -5,7 +5,7 @@ from seg_demo.data.transforms.colour import Clamp, RandomBlur, RandomHue
 from seg_demo.data.transforms.crops import CentreSquare, RandomCrop, SlidingCrop, sliding_crops, sliding_positions
 from seg_demo.data.transforms.sizes import RandomScale, Resize, ResizeByRule, resize_image, resize_label_map
 from seg_demo.data.transforms.tensors import as_pair, normalize, to_tensor
-from seg_demo.data.transforms.windows import RandomRotation, RandomScaledCrop, RandomWindow
+from seg_demo.data.transforms.windows import RandomRotation, RandomWindow
 
 __all__ = [
     "CentreSquare",
@@ -15,7 +15,6 @@ __all__ = [
     "RandomHue",
     "RandomRotation",
     "RandomScale",
-    "RandomScaledCrop",
     "RandomWindow",
     "Resize",
     "ResizeByRule",

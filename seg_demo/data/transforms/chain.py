@@ -7,9 +7,8 @@ from torchvision.transforms import v2
 
 from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.preprocessing import Preprocessing
-from seg_demo.data.transforms.colour import RandomBlur, RandomHue
-from seg_demo.data.transforms.sizes import ResizeByRule
-from seg_demo.data.transforms.windows import RandomScaledCrop
+from seg_demo.data.transforms.colour import Clamp, RandomBlur, RandomHue
+from seg_demo.data.transforms.windows import RandomWindow
 
 
 def training_chain(
@@ -17,21 +16,27 @@ def training_chain(
     preprocessing: Preprocessing,
     *,
     scale: tuple[float, float] = (0.5, 2.0),
-    degrees: float = 10.0,
-    category_max_ratio: float = 0.75,
+    stretch: float = 0.0,
+    rotation: float = 10.0,
     flip: float = 0.5,
     vertical_flip: float = 0.0,
+    centred: bool = False,
+    focus: float = 0.0,
+    category_max_ratio: float = 1.0,
     color: float = 0.4,
     hue: float = 0.05,
-    blur: float = 0.5,
+    blur: float = 0.2,
+    noise: float = 0.0,
+    grayscale: float = 0.0,
     ignore_index: int = IGNORE_INDEX,
 ) -> v2.Compose:
     """A transform of image (3, H, W) uint8 and label map (1, H, W) uint8 that draws a variation of both.
 
-    They come out as (3, `crop`, `crop`) float32, normalised by `preprocessing`, and (1, `crop`, `crop`) uint8. scale:
-    smallest and largest factor on the picture as `preprocessing` resizes it. degrees: largest angle, either way.
-    category_max_ratio: see `RandomCrop`. flip, vertical_flip, blur: chances. color: largest relative change of
-    brightness, contrast and saturation. hue: largest shift of the hue, in turns.
+    They come out as (3, `crop`, `crop`) float32, normalised by `preprocessing`, and (1, `crop`, `crop`) uint8. The
+    picture is taken as it is: resizing it by the rule of `preprocessing` comes before. scale, stretch, rotation, flip,
+    vertical_flip, centred, focus, category_max_ratio: see `RandomWindow`. color: largest relative change of
+    brightness, contrast and saturation. hue: largest shift of the hue, in turns. blur, grayscale: chances. noise:
+    standard deviation of Gaussian noise in units of [0, 1]. What is 0 is left out and costs nothing.
 
     >>> from seg_demo.data.procedural import ProceduralNewts
     >>> from seg_demo.data.transforms import as_pair
@@ -39,15 +44,22 @@ def training_chain(
     >>> image.shape, label_map.shape
     (torch.Size([3, 96, 96]), torch.Size([1, 96, 96]))
     """
+    window = RandomWindow(
+        crop, scale=scale, stretch=stretch, rotation=rotation, flip=flip, vertical_flip=vertical_flip, centred=centred,
+        focus=focus, category_max_ratio=category_max_ratio, ignore_index=ignore_index,
+    )  # fmt: skip
+    steps: list[tuple[float, v2.Transform]] = [
+        (color, v2.ColorJitter(color, color, color)),
+        (hue, RandomHue(hue)),
+        (grayscale, v2.RandomGrayscale(grayscale)),
+        (blur, v2.RandomApply([RandomBlur()], blur)),
+        (noise, v2.GaussianNoise(sigma=noise)),
+    ]
     return v2.Compose(
         [
-            ResizeByRule(preprocessing),
-            RandomScaledCrop(crop, scale, degrees, category_max_ratio, ignore_index),
-            v2.RandomHorizontalFlip(flip),
-            v2.RandomVerticalFlip(vertical_flip),
-            v2.ColorJitter(color, color, color),
-            RandomHue(hue),
-            v2.RandomApply([RandomBlur()], blur),
+            window,
+            *(step for amount, step in steps if amount > 0),
+            Clamp(),
             v2.ToDtype(torch.float32, scale=True),
             v2.Normalize(list(preprocessing.mean), list(preprocessing.std)),
         ]

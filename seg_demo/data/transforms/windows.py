@@ -15,9 +15,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from seg_demo.classes import IGNORE_INDEX
-from seg_demo.data.transforms.crops import TRIES, draw_corner, largest_share
+from seg_demo.data.transforms.crops import TRIES, largest_share
 from seg_demo.data.transforms.joint import JointTransform, label_map_of, uniform
-from seg_demo.data.transforms.sizes import scaled_size
 from seg_demo.data.transforms.tensors import to_float
 
 SHARE_PIXELS = 64  # rows and columns of a crop, at least, by which its classes' shares are judged
@@ -79,57 +78,15 @@ class RandomRotation(_Window):
         return {"places": turned(y, x, uniform(-self.degrees, self.degrees), height / 2, width / 2)}
 
 
-class RandomScaledCrop(_Window):
-    """`RandomScale`, `RandomRotation` and `RandomCrop`, one after the other, but read in one sampling.
-
-    Equal random numbers give the crop that the three give, of `size` x `size` pixels and with the image in float32,
-    with these differences: pixels are interpolated once instead of twice, without antialiasing where the scale is below
-    1 (none is needed down to 0.5); a crop larger than the picture also shows what the rotation turned out of it; and
-    the classes' shares of a large crop are judged by every second, third, ... of its rows and columns.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        scale: tuple[float, float] = (0.5, 2.0),
-        degrees: float = 0.0,
-        category_max_ratio: float = 1.0,
-        ignore_index: int = IGNORE_INDEX,
-    ) -> None:
-        super().__init__()
-        self.size, self.scale, self.degrees = size, scale, degrees
-        self.category_max_ratio, self.ignore_index = category_max_ratio, ignore_index
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        height, width = v2.query_size(flat_inputs)
-        scaled_height, scaled_width = scaled_size(height, width, uniform(*self.scale))
-        angle = uniform(-self.degrees, self.degrees)
-        label_map = label_map_of(flat_inputs)
-
-        def places(top: int, left: int, every: int = 1) -> Tensor:
-            steps = torch.arange(every // 2, self.size, every) + 0.5
-            y, x = steps + (top - scaled_height / 2), steps + (left - scaled_width / 2)
-            grid = turned(y, x, angle, scaled_height / 2, scaled_width / 2)  # in the scaled picture
-            return grid.mul_(torch.tensor([width / scaled_width, height / scaled_height]))
-
-        top, left = draw_corner(scaled_height, scaled_width, self.size)
-        if label_map is not None and self.category_max_ratio < 1:
-            every = max(1, self.size // SHARE_PIXELS)
-            for _ in range(TRIES - 1):
-                drawn = sample(label_map, places(top, left, every), self.ignore_index)
-                if largest_share(drawn, self.ignore_index) <= self.category_max_ratio:
-                    break
-                top, left = draw_corner(scaled_height, scaled_width, self.size)
-        return {"places": places(top, left)}
-
-
 class RandomWindow(_Window):
     """Flip, rotation, zoom, change of aspect and choice of the place in one sampling: the image becomes float32.
 
     scale: smallest and largest zoom, drawn evenly by their logarithms. stretch: largest change of the aspect, as a
-    logarithm. rotation: largest angle in degrees, either way. flip, vertical_flip: chances. focus: chance that the
-    crop of `size` x `size` pixels is centred on a pixel of a class other than 0. Where it can, it stays inside the
-    picture.
+    logarithm. rotation: largest angle in degrees, either way. flip, vertical_flip: chances. centred: the crop of `size`
+    x `size` pixels is the middle of the picture; otherwise it is at a random place, and with the chance `focus` centred
+    on a pixel of a class other than 0. Where it can, it stays inside the picture. category_max_ratio: see `RandomCrop`;
+    the classes' shares of a large crop are judged by every second, third, ... of its rows and columns. Nothing is
+    antialiased, which zooms down to 0.5 do not need.
     """
 
     def __init__(
@@ -141,32 +98,49 @@ class RandomWindow(_Window):
         rotation: float = 0.0,
         flip: float = 0.0,
         vertical_flip: float = 0.0,
+        centred: bool = False,
         focus: float = 0.0,
+        category_max_ratio: float = 1.0,
         ignore_index: int = IGNORE_INDEX,
     ) -> None:
         super().__init__()
         self.size, self.scale, self.stretch, self.rotation = size, scale, stretch, rotation
-        self.flip, self.vertical_flip, self.focus, self.ignore_index = flip, vertical_flip, focus, ignore_index
+        self.flip, self.vertical_flip, self.centred, self.focus = flip, vertical_flip, centred, focus
+        self.category_max_ratio, self.ignore_index = category_max_ratio, ignore_index
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        # Trained checkpoints can be trained again to the same weights only while these are drawn in this order.
         height, width = v2.query_size(flat_inputs)
-        zoom = math.exp(uniform(*map(math.log, self.scale)))
-        centre_y, centre_x = uniform(0, height), uniform(0, width)
-        if uniform(0, 1) < self.focus and (label_map := label_map_of(flat_inputs)) is not None:
+        label_map = label_map_of(flat_inputs)
+        half = self.size / 2 / (zoom := math.exp(uniform(*map(math.log, self.scale))))
+        angle = uniform(-self.rotation, self.rotation)
+        stretch = math.exp(uniform(-self.stretch, self.stretch)) if self.stretch else 1.0
+        flip_x = -1 if uniform(0, 1) < self.flip else 1
+        flip_y = -1 if uniform(0, 1) < self.vertical_flip else 1
+
+        def places(centre_y: float, centre_x: float, every: int = 1) -> Tensor:
+            steps = (torch.arange(every // 2, self.size, every) + 0.5 - self.size / 2) / zoom
+            return turned(steps * flip_y, steps * flip_x * stretch, angle, centre_y, centre_x)
+
+        centre = self._centre(height, width, half, label_map)
+        if label_map is not None and self.category_max_ratio < 1 and not self.centred:
+            every = max(1, self.size // SHARE_PIXELS)
+            for _ in range(TRIES - 1):
+                drawn = sample(label_map, places(*centre, every), self.ignore_index)
+                if largest_share(drawn, self.ignore_index) <= self.category_max_ratio:
+                    break
+                centre = self._centre(height, width, half, label_map)
+        return {"places": places(*centre)}
+
+    def _centre(self, height: int, width: int, half: float, label_map: Tensor | None) -> tuple[float, float]:
+        if self.centred:
+            return height / 2, width / 2
+        y, x = uniform(0, height), uniform(0, width)
+        if self.focus and uniform(0, 1) < self.focus and label_map is not None:
             plain = label_map.as_subclass(Tensor)[0]
             found = torch.nonzero((plain != 0) & (plain != self.ignore_index))
             if len(found):
-                centre_y, centre_x = found[int(torch.randint(len(found), ()))].tolist()
-        half = self.size / 2 / zoom
-        centre_y, centre_x = _inside(centre_y, half, height), _inside(centre_x, half, width)
-
-        angle = uniform(-self.rotation, self.rotation)
-        stretch = math.exp(uniform(-self.stretch, self.stretch))
-        flip_x = -1 if uniform(0, 1) < self.flip else 1
-        flip_y = -1 if uniform(0, 1) < self.vertical_flip else 1
-        steps = (torch.arange(self.size) + 0.5 - self.size / 2) / zoom
-        return {"places": turned(steps * flip_y, steps * flip_x * stretch, angle, centre_y, centre_x)}
+                y, x = (found[int(torch.randint(len(found), ()))] + 0.5).tolist()
+        return _inside(y, half, height), _inside(x, half, width)
 
 
 def _inside(centre: float, half: float, size: int) -> float:
