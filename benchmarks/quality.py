@@ -19,11 +19,11 @@ from PIL import Image
 Pair = tuple[np.ndarray, np.ndarray]  # label map, predicted; both (H, W)
 
 
-def predict(checkpoint: str, images: list[Path], folder: Path) -> list[np.ndarray]:
-    """Run the command; one label map per image."""
-    command = [sys.executable, "-m", "seg_demo", "predict", f"checkpoints/{checkpoint}", *map(str, images)]
-    if checkpoint == "newts-binary":
-        command += ["--threshold", "0.5"]
+def predict(checkpoint: Path, images: list[Path], folder: Path, threshold: float | None = None) -> list[np.ndarray]:
+    """Run the command; one label map per image. threshold: for the task "binary"."""
+    command = [sys.executable, "-m", "seg_demo", "predict", str(checkpoint), *map(str, images)]
+    if threshold is not None:
+        command += ["--threshold", str(threshold)]
     subprocess.run([*command, "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
     return [np.asarray(Image.open(folder / f"{image.stem}.mask.png")) for image in images]
 
@@ -47,19 +47,25 @@ def report(name: str, pairs: list[Pair], classes: tuple[str, ...]) -> None:
     print(f"{name}: " + "; ".join(figures))
 
 
+def test_photos(data: Path) -> tuple[list[Path], list[np.ndarray]]:
+    """The test photos of the newts folder, and for each a label map: 0 background, 1 akahara, 2 madara."""
+    photos = sorted((data / "test" / "images").glob("*/*.jpg"))
+    masks = [data / "test" / "seg_images" / photo.parent.name / f"{photo.stem}.png" for photo in photos]
+    rgb = [np.asarray(Image.open(mask).convert("RGB")) for mask in masks]
+    return photos, [np.where(mask[..., 0] > 64, 1, np.where(mask[..., 1] > 64, 2, 0)) for mask in rgb]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the newts folder")
     data = parser.parse_args().data
-    photos = sorted((data / "test" / "images").glob("*/*.jpg"))
-    masks = [data / "test" / "seg_images" / photo.parent.name / f"{photo.stem}.png" for photo in photos]
-    rgb = [np.asarray(Image.open(mask).convert("RGB")) for mask in masks]
-    species = [np.where(mask[..., 0] > 64, 1, np.where(mask[..., 1] > 64, 2, 0)) for mask in rgb]
+    photos, species = test_photos(data)
+    binary, multiclass = (Path("checkpoints") / name for name in ("newts-binary", "newts-species"))
     with tempfile.TemporaryDirectory() as folder:
-        found = predict("newts-binary", photos, Path(folder) / "binary")
+        found = predict(binary, photos, Path(folder) / "binary", 0.5)
         pairs = [((label > 0).astype(int), mask) for label, mask in zip(species, found, strict=True)]
         report(f"newts-binary, {len(photos)} test photos", pairs, ("background", "newt"))
-        found = predict("newts-species", photos, Path(folder) / "species")
+        found = predict(multiclass, photos, Path(folder) / "species")
         pairs = list(zip(species, found, strict=True))
         report(f"newts-species, {len(photos)} test photos", pairs, ("background", "akahara", "madara"))
 
@@ -67,10 +73,10 @@ def main() -> None:
 
         drawn = list(ExampleNewts())
         files = [Path("examples") / f"{sample.name}.jpg" for sample in drawn]
-        found = predict("newts-binary", files, Path(folder) / "drawn-binary")
+        found = predict(binary, files, Path(folder) / "drawn-binary", 0.5)
         pairs = [((sample.label_map > 0).astype(int), mask) for sample, mask in zip(drawn, found, strict=True)]
         report(f"newts-binary, {len(files)} drawn examples", pairs, ("background", "newt"))
-        found = predict("newts-species", files, Path(folder) / "drawn-species")
+        found = predict(multiclass, files, Path(folder) / "drawn-species")
         pairs = [(sample.label_map, mask) for sample, mask in zip(drawn, found, strict=True)]
         report(f"newts-species, {len(files)} drawn examples", pairs, ("background", "akahara", "madara"))
 

@@ -2,9 +2,9 @@
 
 `python -m benchmarks.resume` starts one small training on drawn pictures and lets it finish; then `--runs` (50) others
 with the same command, each of which gets SIGKILL at a random moment from its start to its last step, is looked at, and
-is resumed by the same command with `--resume`. Every checkpoint that exists after a kill must load, and the weights, the
-state and the events at the end must be those of the run that was left alone, byte by byte. The exit code is 0 only if
-all of this holds for all runs.
+is resumed by the same command with `--resume`. Every checkpoint that exists after a kill must load, and the weights,
+the state and the events at the end must be those of the run that was left alone, byte by byte. The exit code is 0 only
+if all of this holds for all runs.
 """
 
 from __future__ import annotations

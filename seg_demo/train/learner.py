@@ -66,8 +66,12 @@ class Learner:
 
     def keep_features(self, varied: Varied, order: Order, config: TrainConfig, folder: Path) -> KeptFeatures:
         """Batches of features that are computed once; the backbone is frozen. folder: for what memory cannot hold."""
+        counts = [
+            length if used else 0
+            for length, used in zip(order.lengths, (order.share < 1, order.share > 0), strict=True)
+        ]
         return KeptFeatures(
-            self.model, varied.__getitem__, config.model.keep_features, order.lengths, block=config.batch_size,
+            self.model, varied.__getitem__, config.model.keep_features, counts, block=config.batch_size,
             dtype=DTYPES[self.precision], device=self.device, folder=folder, memory_limit=config.data.memory * 1e9,
         )  # fmt: skip
 
