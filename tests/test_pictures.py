@@ -170,7 +170,10 @@ def test_weights_of_the_classes_of_drawn_pictures() -> None:
 def test_a_checkpoint_brings_network_and_preprocessing(tmp_path: Path) -> None:
     saved = checkpoint(tmp_path, THREE, preprocessing=Preprocessing("longest", 77))
     filled = complete(with_(model__checkpoint=str(saved), classes=THREE), pictures(squares(), (), [], THREE))
-    assert (filled.model.architecture, filled.model.arguments) == ("unet", {"width": 4, "depth": 3, "stem": 1})
+    assert (filled.model.architecture, filled.model.arguments) == (
+        "unet",
+        build_model("unet", 1, width=4, depth=3).origin[1],
+    )
     assert filled.data.preprocessing == Preprocessing("longest", 77)
 
 
@@ -283,7 +286,7 @@ def test_a_frozen_backbone_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_p
     [
         ({"checkpoint": "nowhere/at/all"}, "There is no checkpoint folder nowhere/at/all"),
         ({"architecture": "unet", "weights": "coco-voc"}, 'There are no weights "coco-voc" for unet on none.'),
-        ({"architecture": "unet", "freeze": True}, 'There is no part of the model "backbone"'),
+        ({"architecture": "unet", "arguments": {"breadth": 4}}, 'There is no argument of unet "breadth".'),
     ],
 )
 def test_models_that_cannot_be_started_from(model: Any, sentence: str) -> None:

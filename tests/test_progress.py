@@ -36,6 +36,7 @@ from seg_demo.train.telling import told
         ({"steps": 10}, 7, Length(10, 0)),
         ({"steps": 0, "epochs": 2, "batch_size": 4}, 7, Length(4, 0)),  # 14 pictures
         ({"steps": 0, "epochs": 0.1, "batch_size": 4}, 7, Length(1, 0)),
+        ({"steps": 0, "epochs": 1e-9, "batch_size": 4}, 7, Length(1, 0)),
         ({"steps": 10, "epochs": 2, "batch_size": 4}, 7, Length(4, 0)),
         ({"steps": 3, "epochs": 2, "batch_size": 4}, 7, Length(3, 0)),
         ({"steps": 0, "minutes": 1.5}, 7, Length(0, 90)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -24,7 +26,7 @@ from seg_demo.checkpoint import exchange, load_checkpoint
 from seg_demo.data.dataset import Sample
 from seg_demo.errors import UserError
 from seg_demo.models.registry import ARCHITECTURES
-from seg_demo.train.events import EpochDone, RunStarted, RunStopped, SampleDrawn, StepDone
+from seg_demo.train.events import EpochDone, Event, RunStarted, RunStopped, SampleDrawn, StepDone
 from seg_demo.train.loop import train
 from seg_demo.train.run import Run
 
@@ -50,6 +52,10 @@ def progress(**changes: Any) -> dict[str, Any]:
     from seg_demo.train.progress import Progress
 
     return {**Progress().document(), "events": 0, **changes}
+
+
+def a_few(*events: Event) -> Iterator[Event]:
+    return iter(events)
 
 
 def message(act: Callable[[], object]) -> str:
@@ -212,7 +218,7 @@ def test_a_state_in_which_something_is_missing(missing: str, tmp_path: Path) -> 
 
 
 def test_a_full_disk_is_one_sentence(held: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     held.save_state({"a": torch.zeros(1)}, progress(step=3))
@@ -298,7 +304,7 @@ def check_whole(folder: Path) -> None:
             load_checkpoint(folder / name)
 
 
-FOUR = {"model__architecture": "tiny", "model__arguments": {"dropout": 30}, "steps": 4, "save_every": 0}
+FOUR: dict[str, Any] = {"model__architecture": "tiny", "model__arguments": {"dropout": 30}, "steps": 4, "save_every": 0}
 
 
 @pytest.mark.parametrize("exchanging", [True, False])
@@ -343,7 +349,36 @@ def test_killed_once_at_each_operation_on_files(
         run(config, holder.folder, some)
         compare(holder.folder, tmp_path / "whole")
         after += 1
-    assert after > 60
+    assert after > 50
+
+
+KILLS_ITSELF = """
+import os, signal, sys
+from pathlib import Path
+from training import TINY, Run, pictures, squares, train, with_
+from seg_demo.models.registry import ARCHITECTURES
+ARCHITECTURES["tiny"] = TINY
+from test_run import FOUR
+holder = Run(sys.argv[1])
+holder.begin(with_(**FOUR), {})
+events = train(with_(**FOUR), pictures(validation=squares(1)), holder, {}, device="cpu")
+for number, event in enumerate(holder.record(events)):
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [0, 2, 4, 9])
+def test_killed_by_the_system(after: int, tmp_path: Path) -> None:
+    config, some = with_(**FOUR), pictures(validation=squares(1))
+    run(config, tmp_path / "whole", some)
+    command = [sys.executable, "-c", KILLS_ITSELF, str(tmp_path / "killed"), str(after)]
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    run(config, tmp_path / "killed", some)
+    compare(tmp_path / "killed", tmp_path / "whole")
 
 
 def compare(one: Path, other: Path) -> None:
@@ -392,7 +427,7 @@ def test_events_are_there_before_the_next_thing_happens(held: Run) -> None:
 
 
 def test_half_a_line_is_left_out_and_then_replaced(held: Run) -> None:
-    list(held.record(iter([STARTED, StepDone(1, 0.5, 0.5, 1.0, 0.1, 2.0, 3.0)])))
+    list(held.record(a_few(STARTED, StepDone(1, 0.5, 0.5, 1.0, 0.1, 2.0, 3.0))))
     file = held.folder / "events.jsonl"
     whole = file.read_bytes()
     for rest in (b'{"event": "StepDo', '{"event": "猫'.encode()[:-1], b"{}\n{", b"\0\0\0"):
@@ -410,7 +445,7 @@ def test_half_a_line_is_left_out_and_then_replaced(held: Run) -> None:
 
 def test_names_that_are_no_text(held: Run) -> None:
     name = os.fsdecode(b"caf\xe9\xff") + "\u2028\u0085\n"
-    list(held.record(iter([STARTED, SampleDrawn(1, name, sample_file(held, 1, name))])))
+    list(held.record(a_few(STARTED, SampleDrawn(1, name, sample_file(held, 1, name)))))
     (_, event) = held.events()
     assert event["name"] == name
 
@@ -499,7 +534,7 @@ def test_who_stops_listening_ends_the_run_at_once(held: Run) -> None:
 
 def curves(folder: Path) -> tuple[dict[str, list[tuple[int, float]]], dict[str, list[int]]]:
     """By name, the points of each curve, and the steps of each picture."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
     found = EventAccumulator(str(folder), {"scalars": 0, "images": 0})
     found.Reload()

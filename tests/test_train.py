@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,13 +108,14 @@ def test_best_is_the_best_so_far(figure: str, better: Callable[..., float], tmp_
     best = load_checkpoint(tmp_path / "best")
     assert best.config.metrics == {"validation, 2 pictures": figures[saved[-1]]}
     assert best.config.training["steps"] == saved[-1]
-    assert measure(best, squares(2), "cpu") == figures[saved[-1]]
+    # Another order in memory sums in another order.
+    assert measure(best, squares(2), "cpu") == pytest.approx(figures[saved[-1]], rel=1e-6)
 
 
 def test_patience_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = iter([0.5, 0.4, 0.6, 0.6, 0.1, 0.9])
 
-    def measured(*_: Any, **__: Any) -> Iterator[Any]:
+    def measured(*_: Any, **__: Any) -> Generator[Any, None, dict[str, float]]:
         yield from ()
         return {"mean_iou": next(found)}
 
@@ -201,7 +202,7 @@ def test_minutes_end_a_run_and_lead_the_learning_rate(tmp_path: Path, clock: Clo
 
 
 def test_the_time_of_validations_is_bounded(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(*_: Any, **__: Any) -> Iterator[Any]:
+    def slow(*_: Any, **__: Any) -> Generator[Any, None, dict[str, float]]:
         yield from ()
         clock.now += 20
         return {"mean_iou": 0.5}
@@ -211,7 +212,6 @@ def test_the_time_of_validations_is_bounded(tmp_path: Path, clock: Clock, monkey
     assert 4 <= len(of_kind(events, EpochDone)) <= 7  # of 20 s each in 600 s; ten would be every minute
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_the_loss_falls_and_the_squares_are_found(task: str, tmp_path: Path) -> None:
     labels = (1,) if task == "binary" else (1, 2)
@@ -230,14 +230,14 @@ def test_the_loss_falls_and_the_squares_are_found(task: str, tmp_path: Path) -> 
 
 
 def test_equal_seeds_give_equal_bytes(tmp_path: Path) -> None:
-    for name, seed, workers in (("one", 3, 0), ("same", 3, 0), ("workers", 3, 1), ("other", 4, 0)):
+    for name, seed, count in (("one", 3, 0), ("same", 3, 0), ("workers", 3, 1), ("other", 4, 0)):
         torch.rand(7)  # The run must not depend on what was drawn before it.
-        config = tiny(seed=seed, data__workers=workers, model__arguments={"dropout": 20})
+        config = tiny(seed=seed, data__workers=count, model__arguments={"dropout": 20})
         run(config, tmp_path / name, pictures(validation=[]))
-    one, same, workers, other = (
+    one, again, workers, other = (
         (tmp_path / name / "last/model.safetensors").read_bytes() for name in ("one", "same", "workers", "other")
     )
-    assert one == same == workers
+    assert one == again == workers
     assert one != other
 
 
@@ -379,7 +379,7 @@ def test_stopped_and_resumed_it_comes_to_the_same(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     case=st.sampled_from(list(CHANGES)),
     stops=st.lists(st.tuples(st.sampled_from(HOWS), st.integers(0, 20)), min_size=1, max_size=6),
@@ -420,12 +420,12 @@ def test_slices_of_time_go_on_to_the_end(whole: Callable[[str], dict[str, Any]],
     config, some = case_of("adamw, average")
     reasons = []
     for _ in range(30):
-        last = run(config, tmp_path, some, seconds=6)[-1]
+        last = run(config, tmp_path, some, seconds=4)[-1]
         reasons.append(last.reason)  # type: ignore[union-attr]
         if isinstance(last, RunFinished):
             break
     assert set(reasons[:-1]) == {"this part is over"}
-    assert len(reasons) > 3
+    assert len(reasons) == 6
     assert reasons[-1] == "its length is reached"
     compare(left_of(tmp_path), whole("adamw, average"))
 
@@ -563,7 +563,7 @@ def test_a_learning_rate_that_is_too_high(rate: float, average: float, tmp_path:
         assert isinstance(events[-1], RunFailed)
         assert "Lower optimizer.learning_rate" in events[-1].reason
         assert ("is from before" in events[-1].reason) == (tmp_path / "last").is_dir()
-    if average or rate < 1e18:
+    if average:
         assert (tmp_path / "last").is_dir()
     for name in ("last", "best"):
         if (tmp_path / name).exists():

@@ -22,7 +22,9 @@ class Length:
     @classmethod
     def of(cls, config: TrainConfig, pictures: float) -> Length:
         """pictures: in a pass, or epoch."""
-        bounds = [config.steps, math.ceil(config.epochs * pictures / config.batch_size)]
+        # Rounded, for 10.000000000000002 steps are ten.
+        passes = math.ceil(round(config.epochs * pictures / config.batch_size, 6))
+        bounds = [config.steps, max(1, passes) if config.epochs else 0]
         return cls(min((bound for bound in bounds if bound), default=0), 60 * config.minutes)
 
 

@@ -46,7 +46,7 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        return self._config.is_file()
+        return os.path.isfile(self._config)  # unlike Path.is_file, it takes a name that is too long
 
     def begin(self, config: TrainConfig, about: Mapping[str, object]) -> None:
         """Make the folder and hold it. Raises `UserError` where there is something already, or it cannot be written."""
@@ -55,7 +55,7 @@ class Run:
                 "{folder} holds a run already. Add --resume to go on with it, or name a new folder.", folder=self.folder
             )
         ours = {"state", "log.txt", ".config.json.part"}
-        if self.folder.is_dir() and (strange := sorted({path.name for path in self.folder.iterdir()} - ours)):
+        if os.path.isdir(self.folder) and (strange := sorted({path.name for path in self.folder.iterdir()} - ours)):
             raise UserError(
                 "{folder} is no run: it holds {file}. Name a new folder.", folder=self.folder, file=strange[0]
             )
