@@ -19,7 +19,7 @@ import torch
 import torchmetrics
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJaccardIndex
 
-from benchmarks.markdown import table
+from benchmarks.markdown import table, write_table
 from seg_demo.evaluate.boundary import BoundaryCounts
 from seg_demo.evaluate.confusion import ConfusionMatrix
 
@@ -134,8 +134,12 @@ def report(rounds: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=9, help="how often each method is timed (default: 9)")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/training.md")
     arguments = parser.parse_args()
-    print(report(arguments.rounds), end="")
+    text = report(arguments.rounds)
+    if arguments.docs:
+        write_table("metrics", text, "training.md")
+    print(text, end="")
 
 
 if __name__ == "__main__":

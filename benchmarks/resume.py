@@ -22,6 +22,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from benchmarks.markdown import write_table
 from seg_demo.checkpoint import load_checkpoint
 from seg_demo.errors import UserError
 
@@ -100,6 +101,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=50, help="how many runs are killed (default: 50)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default: 2)")
+    parser.add_argument("--docs", action="store_true", help="write the result into docs/training.md")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -110,8 +112,13 @@ def main() -> int:
             outcomes = list(pool.map(lambda seed: one(folder, seed, expected), seeds))
     places = Counter(where for where, _ in outcomes)
     good = sum(not wrong for _, wrong in outcomes)
-    print(f"{good} of {len(outcomes)} runs of {STEPS} steps ended as the one that was left alone.")
-    print("Killed " + ", ".join(f"{count} {where}" for where, count in places.most_common()) + ".")
+    killed_at = ", ".join(f"{count} {where}" for where, count in places.most_common())
+    text = (
+        f"{good} of {len(outcomes)} runs of {STEPS} steps ended as the one that was left alone. Killed: {killed_at}.\n"
+    )
+    print(text, end="")
+    if arguments.docs and good == len(outcomes):
+        write_table("resume", text, "training.md")
     for seed, (_, wrong) in zip(seeds, outcomes, strict=True):
         if wrong:
             print(f"run {seed}: {'; '.join(wrong)}")

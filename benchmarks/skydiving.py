@@ -1,9 +1,9 @@
 """The origin's recipe for the skydiving photos beside the one of this project, in the same time.
 
 `python -m benchmarks.skydiving --data DIR` (the skydiving folder, 10 training and 2 validation photos) trains each for
-`--minutes` by the `train` command, one after the other, from random weights unless `--published` lets the origin's recipe
-fetch those it is made for. Both keep what is best by their validation mean IoU; the figures are those of `eval`, from one
-confusion matrix over both photos. `--docs` writes the table into docs/training.md.
+`--minutes` by the `train` command, one after the other, from random weights unless `--published` lets the origin's
+recipe fetch those it is made for. Both keep what is best by their validation mean IoU; the figures are those of `eval`,
+from one confusion matrix over both photos. `--docs` writes the table into docs/training.md.
 """
 
 from __future__ import annotations

@@ -217,7 +217,8 @@ def test_the_loss_falls_and_the_squares_are_found(task: str, tmp_path: Path) -> 
     labels = (1,) if task == "binary" else (1, 2)
     config = with_(
         with_(classes=THREE) if task == "multiclass" else QUICK, steps=120, validation__every=120, average=0.8,
-        optimizer__learning_rate=0.02, augmentation__hue=0, augmentation__grayscale=0,  # the class is in the colour
+        loss__name="cross-entropy+dice", optimizer__learning_rate=0.02,
+        augmentation__hue=0, augmentation__grayscale=0,  # the class is in the colour
     )  # fmt: skip
     some = squares(4, labels)
     events = run(config, tmp_path, pictures(some, (), some, config.data.classes or THREE))
