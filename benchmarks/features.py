@@ -113,7 +113,8 @@ def report(arguments: argparse.Namespace) -> str:
         table(header, rows, right=(1, 2, 3, 4, 5))
         + f"\n{len(pictures.real)} pictures, crop {arguments.crop}, batch {arguments.batch}, {arguments.epochs} "
         f"epochs, kept variations of each picture: {arguments.views}; medians; {len(pictures.validation)} validation "
-        f"pictures; {torch.get_num_threads()} threads, {platform.machine()}, torch {torch.__version__.partition('+')[0]}.\n"
+        f"pictures; {torch.get_num_threads()} threads, {platform.machine()}, torch "
+        f"{torch.__version__.partition('+')[0]}.\n"
     )
 
 

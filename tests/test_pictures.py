@@ -25,6 +25,7 @@ from seg_demo.train.balance import median_frequency
 from seg_demo.train.config import DataSettings, ModelSettings, TrainConfig
 from seg_demo.train.pictures import alone, open_pictures
 from seg_demo.train.start import complete, starting_model
+from seg_demo.viz.comparison import comparison
 
 MOBILE = {"backbone": "mobilenet_v3_large"}
 
@@ -292,3 +293,31 @@ def test_a_frozen_backbone_stays_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_models_that_cannot_be_started_from(model: Any, sentence: str) -> None:
     with pytest.raises(UserError, match="^" + sentence):
         begin(**model)
+
+
+# What is drawn of a prediction
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((48, 56), (48, 56)), ((640, 320), (320, 160)), ((2, 1000), (1, 320)), ((1, 1), (1, 1))]
+)
+def test_a_comparison_lies_side_by_side(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    image = np.full((*size, 3), 100, np.uint8)
+    label_map = np.zeros(size, np.uint8)
+    label_map[: size[0] // 2] = 1
+    label_map[:, size[1] // 2 :] = 255
+    predicted = np.full(size, 2, np.uint8)
+    found = comparison(image, label_map, predicted, THREE)
+    height, width = shown
+    assert found.shape == (height, 3 * width + 8, 3)
+    assert found.dtype == np.uint8
+    first, second, third = (found[:, start : start + width] for start in (0, width + 4, 2 * width + 8))
+    assert (first == 100).all()
+    assert (found[:, width : width + 4] == 255).all()
+    assert (second[:, -1] == 255).all()  # ignored
+    for panel, class_id in ((third, 2), (second[:1], 1)):
+        if min(shown) > 1:
+            towards = np.array(THREE.colors[class_id], int) - 100
+            moved = panel[0, 0].astype(int) - 100
+            assert (np.sign(moved) == np.sign(towards)).all()
+            assert moved.any()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from training import with_
 
@@ -53,6 +53,7 @@ def test_length(changes: dict[str, Any], pictures: float, expected: Length) -> N
     epochs=st.integers(1, 100),
     batch_size=st.integers(1, 64),
 )
+@example(photos=1, share=89, epochs=11, batch_size=1)
 def test_epochs_are_counted_without_rounding(photos: int, share: int, epochs: int, batch_size: int) -> None:
     """A step more than is needed would come from 10.000000000000002 pictures in a pass."""
     order = Order((photos, 5), share / 100, 0)

@@ -407,6 +407,47 @@ def test_what_a_kill_left_is_cleaned_up(held: Run) -> None:
     assert (folder / "last" / "config.json").read_text() == ".last.y.old/config.json"  # was moved aside
 
 
+# One folder in another's place
+
+
+def named(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "name").write_text(folder.name)
+    return folder
+
+
+@pytest.mark.parametrize("exchanging", [True, False])
+def test_a_folder_takes_the_place_of_another(exchanging: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not exchanging:
+        monkeypatch.setattr(exchange, "_exchange", lambda *_: False)
+    place = tmp_path / "place"
+    assert exchange.replace_folder(named(tmp_path / "one"), place) is None
+    old = exchange.replace_folder(named(tmp_path / "two"), place)
+    assert (place / "name").read_text() == "two"
+    assert old is not None
+    assert (old / "name").read_text() == "one"
+    assert {path.name for path in tmp_path.iterdir()} == {"place", old.name}
+    assert old.name in ("two", "two.old")[not exchanging :]  # not every file system can exchange
+
+
+def test_a_folder_that_cannot_take_the_place_leaves_it_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "_exchange", lambda *_: False)
+    place, new = named(tmp_path / "place"), named(tmp_path / "new")
+    rename = Path.rename
+
+    def refusing(self: Path, target: Path) -> Path:
+        if self == new:
+            raise OSError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    with pytest.raises(OSError, match="Permission denied"):
+        exchange.replace_folder(new, place)
+    assert (place / "name").read_text() == "place"
+
+
 # What is recorded
 
 

@@ -21,6 +21,7 @@ from seg_demo.data.dataset import Sample
 from seg_demo.data.loader import Batch
 from seg_demo.errors import UserError
 from seg_demo.evaluate.report import measure
+from seg_demo.infer.memory import is_out_of_memory
 from seg_demo.models import build_model
 from seg_demo.models.registry import ARCHITECTURES
 from seg_demo.train import learner as learner_module
@@ -431,6 +432,15 @@ def test_slices_of_time_go_on_to_the_end(whole: Callable[[str], dict[str, Any]],
     compare(left_of(tmp_path), whole("adamw, average"))
 
 
+@pytest.mark.parametrize(
+    ("how", "save_every", "step"), [("kill", 0, 1), ("kill", 1000, 0), ("close", 1000, 2), ("raise", 1000, 2)]
+)
+def test_what_an_end_costs(how: str, save_every: float, step: int, tmp_path: Path) -> None:
+    config = tiny(save_every=save_every, validation__every=100, steps=5)
+    part(config, tmp_path, pictures(), how, 2)  # after the second step, before its state is saved in passing
+    assert of_kind(run(config, tmp_path), RunStarted)[0].step == step
+
+
 def test_a_stop_is_told_and_can_be_resumed_at_once(tmp_path: Path) -> None:
     events = run(QUICK, tmp_path, stop=lambda: True)
     assert kinds(events) == ["RunStarted", "CheckpointSaved", "RunStopped"]
@@ -481,6 +491,24 @@ def test_a_state_of_another_model(first: Any, then: Any, sentence: str, tmp_path
 
 
 # Memory
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory: you ..."), True),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (UserError("There is not enough memory."), False),
+        (OSError(12, "Cannot allocate memory"), False),
+    ],
+)
+def test_what_short_memory_is(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
 
 
 @pytest.mark.parametrize(("most", "parts"), [(2, 2), (1, 4)])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from seg_demo.cli.figures import class_table, left_out, mean_table
+from seg_demo.cli.progress import with_progress
 from seg_demo.cli.text import write
 from seg_demo.cli.values import whole
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from seg_demo.evaluate.report import Evaluation
 
 DRAWN_SEED = 7919  # far from the seeds that training draws from
-
-Thing = TypeVar("Thing")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -102,13 +101,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def with_progress(samples: Sequence[Thing], what: str) -> Iterator[Thing]:
-    """`samples`, with a bar on standard error where somebody is there to see it."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
-
-    return iter(tqdm(samples, what, leave=False, unit="picture", disable=None))
-
-
 def _how(arguments: argparse.Namespace) -> str:
     """What was predicted otherwise than by default: it belongs to the figures."""
     parts = [f"windows of {arguments.window}"] if arguments.window else []
@@ -138,9 +130,7 @@ def _save(folder: NewFolder, name: str, label_map: np.ndarray, classes: ClassMap
 
 
 def _report(evaluation: Evaluation) -> list[str]:
-    from seg_demo.cli.metrics import _classes, _left_out, _means
-
     details, figures = evaluation.details(), evaluation.figures()
     titles = {"loss": "Cross-entropy", "mean_picture_iou": "Mean IoU of a picture"}
     rest = [f"{title:24}{figures[name]:.4f}" for name, title in titles.items() if name in figures]
-    return [*_classes(details), "", *_means(details), "", *rest, *_left_out(details)]
+    return [*class_table(details), "", *mean_table(details), "", *rest, *left_out(details)]

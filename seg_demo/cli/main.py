@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import json
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from seg_demo import __version__
 from seg_demo.errors import UserError
@@ -35,13 +37,16 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=sentence, description=sentence)
         if argv is None or name in argv[:1]:
             importlib.import_module(module).configure(command)
+            command.set_defaults(parser=command)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 a problem told in one sentence, 130 stopped by Ctrl-C."""
+    """Run a command; returns the exit code: 0 done, 1 a problem told in one sentence, 128 + n ended by the signal n."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(argv).parse_args(argv)
+    arguments, unknown = build_parser(argv).parse_known_args(argv)
+    if unknown:
+        _refuse(arguments.parser, unknown)
     try:
         return importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except UserError as error:
@@ -52,6 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
+
+
+def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:
+    """End with the usage of the command that was meant, and with the flag that was."""
+    flags = [flag for action in command._actions for flag in action.option_strings]
+    near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, n=1, cutoff=0.7)
+    command.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _failed(arguments: argparse.Namespace, sentence: str) -> int:

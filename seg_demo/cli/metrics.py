@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seg_demo.cli.text import table, wrapped, write
+from seg_demo.cli.figures import class_table, left_out, mean_table, shown
+from seg_demo.cli.progress import counting
+from seg_demo.cli.text import table, write
 from seg_demo.cli.values import names, whole
 
 if TYPE_CHECKING:
-    from seg_demo.evaluate.figures import Figures
     from seg_demo.evaluate.pictures import PictureFigures
 
 
@@ -46,9 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
             "--names has {names} names, but --num-classes says {classes}. Give one name per class.",
             names=len(class_names), classes=arguments.num_classes,
         )  # fmt: skip
-    compared = compare_folders(
-        arguments.predictions, arguments.labels, class_names, arguments.ignore_index, _show_progress
-    )
+    with counting("Measuring") as show:
+        compared = compare_folders(arguments.predictions, arguments.labels, class_names, arguments.ignore_index, show)
     if compared.unused:
         print(
             f"note: {len(compared.unused)} predictions have no label file and are not used; the first is "
@@ -67,10 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
         }  # fmt: skip
         write(json.dumps(document, indent=2, ensure_ascii=False))
         return 0
-    lines = [*_classes(compared.figures), "", *_means(compared.figures), ""]
+    lines = [*class_table(compared.figures), "", *mean_table(compared.figures), ""]
     count = len(compared.pictures)
     lines.append(f"{count} picture{'s' if count > 1 else ''}, {compared.figures.pixels} labelled pixels.")
-    lines += _left_out(compared.figures)
+    lines += left_out(compared.figures)
     if arguments.ignore_index < arguments.num_classes:
         lines.append(f"Ignored, and left out of all means: {class_names[arguments.ignore_index]}.")
     if arguments.worst:
@@ -79,52 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _classes(figures: Figures) -> list[str]:
-    header = ("class", "IoU", "precision", "recall", "F1", "boundary IoU", "pixels")
-    rows = [
-        (
-            entry.name, _shown(entry.iou), _shown(entry.precision), _shown(entry.recall), _shown(entry.f1),
-            _shown(entry.boundary_iou), str(entry.pixels),
-        )
-        for entry in figures.classes
-    ]  # fmt: skip
-    return table(header, rows, right=range(1, 7))
-
-
-def _means(figures: Figures) -> list[str]:
-    rows = [
-        ("pixel accuracy", "acc", figures.accuracy),
-        ("mean accuracy", "acc_cls", figures.mean_accuracy),
-        ("mean IoU", "mean_iu", figures.mean_iou),
-        ("frequency weighted IoU", "fwavacc", figures.frequency_weighted_iou),
-        ("mean Dice (F1)", "", figures.mean_dice),
-        ("mean boundary IoU", "", figures.boundary_iou),
-    ]
-    return table(("figure", "short", "value"), [(*row[:2], _shown(row[2])) for row in rows], right=(2,))
-
-
-def _left_out(figures: Figures) -> list[str]:
-    lines = []
-    if figures.absent:
-        told = "Absent, neither labelled nor predicted, and left out of all means"
-        lines += wrapped(f"{told}: {', '.join(figures.absent)}.", 0)
-    if figures.never_labelled:
-        told = "Predicted but never labelled, so that the IoU is 0 and the mean accuracy leaves them out"
-        lines += wrapped(f"{told}: {', '.join(figures.never_labelled)}.", 0)
-    return lines
-
-
 def _worst(pictures: tuple[PictureFigures, ...]) -> list[str]:
     rows = [
-        (picture.name, _shown(picture.mean_iou), _shown(picture.accuracy), str(picture.pixels)) for picture in pictures
+        (picture.name, shown(picture.mean_iou), shown(picture.accuracy), str(picture.pixels)) for picture in pictures
     ]
     return table(("worst pictures", "mean IoU", "accuracy", "pixels"), rows, right=(1, 2, 3))
-
-
-def _shown(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _show_progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"Measuring {done}/{total}", end="\n" if done == total else "\r", file=sys.stderr, flush=True)

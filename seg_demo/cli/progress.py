@@ -1,61 +1,55 @@
-"""A training run in the terminal: a bar, lines of figures, and Ctrl-C that stops cleanly."""
+"""How far a command has come: a bar on standard error where somebody is there to see it."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from tqdm import tqdm
-
-from seg_demo.train.events import Event, SampleDrawn, StepDone
+from seg_demo.cli.text import write
+from seg_demo.train.events import Event, RunStarted, SampleDrawn, StepDone
 from seg_demo.train.telling import told
 
-if TYPE_CHECKING:
-    from seg_demo.train.config import TrainConfig
+Thing = TypeVar("Thing")
 
 LINE_SECONDS = 10  # between two lines about steps, where there is no terminal to draw a bar in
 
 
-class StopSignals:
-    """The first Ctrl-C, or request of the system to end, is a wish that is heard between two steps; the second ends."""
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that is told how many pictures are done, and of how many; none without a terminal."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
-    def __init__(self) -> None:
-        self.heard = False
-        self._before: dict[int, Any] = {}
+    with tqdm(desc=what, leave=False, unit="picture", disable=None, dynamic_ncols=True) as bar:
 
-    def __call__(self) -> bool:
-        return self.heard
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
-    def __enter__(self) -> StopSignals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._hear)
-        return self
+        yield show
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.heard:
-            raise KeyboardInterrupt
-        self.heard = True
-        print("\nStopping after this step; once more to stop at once.", file=sys.stderr, flush=True)
+def with_progress(samples: Sequence[Thing], what: str) -> Iterator[Thing]:
+    """`samples`, with a bar that counts them."""
+    with counting(what) as show:
+        for done, sample in enumerate(samples, start=1):
+            yield sample
+            show(done, len(samples))
 
 
 class Watcher:
-    """Shows events: steps as a bar on stderr, or now and then as a line; what is worth keeping on stdout."""
+    """Shows the events of a run: steps as a bar on stderr, or as a line now and then; what is worth keeping on stdout.
 
-    def __init__(self, config: TrainConfig, shown: bool = True) -> None:
-        self.shown, self.bar = shown, None
-        self.device, self._last_line, self._began = "cpu", 0.0, time.perf_counter()
-        if shown and sys.stderr.isatty():
-            form = "{percentage:3.0f}% |{bar}| {elapsed} + {remaining} {postfix}"
-            self.bar = tqdm(total=1.0, bar_format=form, leave=False, file=sys.stderr, dynamic_ncols=True)
+    shown: whether there is anything to see; of several processes, only one shows it.
+    """
+
+    def __init__(self, shown: bool = True) -> None:
+        self.shown, self.device, self.bar = shown, "cpu", None
+        self.pace = 0.0  # seconds for a picture, of late
+        self.began: tuple[float, float] | None = None  # the first step of this part: when, and the share of the run
+        self.last_line = time.perf_counter()
 
     def __enter__(self) -> Watcher:
         return self
@@ -67,32 +61,58 @@ class Watcher:
     def show(self, event: Event) -> None:
         if not self.shown or isinstance(event, SampleDrawn):
             return
-        self.device = getattr(event, "device", self.device)
-        if not isinstance(event, StepDone):
-            tqdm.write(told(event), file=sys.stdout)
-            sys.stdout.flush()
-        elif self.bar is not None:
-            figures = f"step {event.step}  loss {event.loss:.3f}  {event.images_per_second:.1f} images/s"
-            self.bar.set_postfix_str(f"{figures}  {_memory(self.device)}", refresh=False)
-            self.bar.update(event.share - self.bar.n)
-        elif (now := time.perf_counter()) - self._last_line > LINE_SECONDS:
-            self._last_line = now
-            left = event.seconds / event.share - event.seconds if event.share else 0.0
-            print(
-                f"{told(event)}  {event.share:.0%}, {_clock(left)} left  {_memory(self.device)}",
-                file=sys.stderr,
-                flush=True,
+        if isinstance(event, RunStarted):
+            self.device = event.device
+        if isinstance(event, StepDone):
+            self._step(event)
+        else:
+            self._say(told(event))
+
+    def _say(self, line: str) -> None:
+        if self.bar is not None:
+            self.bar.clear()
+        write(line)
+        if self.bar is not None:
+            self.bar.refresh()
+
+    def _step(self, event: StepDone) -> None:
+        now = time.perf_counter()
+        self.pace = (0.9 * self.pace if self.pace else 0.9 / event.images_per_second) + 0.1 / event.images_per_second
+        self.began = self.began or (now, event.share)
+        line = f"step {event.step}  loss {event.loss:.4f}  {1 / self.pace:.1f} images/s  {self._left(event.share, now)}"
+        if sys.stderr.isatty():
+            bar = self._bar(event.share)
+            bar.set_description_str(f"{line}  {memory(self.device)}", refresh=False)
+            bar.update(event.share - bar.n)
+        elif now - self.last_line >= LINE_SECONDS:
+            self.last_line = now
+            print(f"{event.share:4.0%}  {line}  {memory(self.device)}", file=sys.stderr, flush=True)
+
+    def _bar(self, share: float) -> Any:
+        if self.bar is None:
+            from tqdm import tqdm
+
+            form = "{percentage:3.0f}% |{bar}| {desc}"
+            self.bar = tqdm(
+                total=1.0, initial=share, bar_format=form, leave=False, dynamic_ncols=True, miniters=0, file=sys.stderr
             )
+        return self.bar
+
+    def _left(self, share: float, now: float) -> str:
+        """By what this part of the run has come to: the parts before may have been on another machine."""
+        assert self.began is not None
+        begun, before = self.began
+        return f"{clock((1 - share) * (now - begun) / (share - before))} left" if share > before else "-:-- left"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """75 -> "1:15"."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _memory(device: str) -> str:
+def memory(device: str) -> str:
     """The most memory that was used so far, on the GPU where there is one."""
     if device.startswith("cuda"):
         import torch

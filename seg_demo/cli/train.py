@@ -4,48 +4,74 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import shlex
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seg_demo.cli import obstacles
+from seg_demo.cli.text import write
 from seg_demo.cli.values import whole
 
 if TYPE_CHECKING:
+    from seg_demo.settings import Setting
     from seg_demo.train.config import TrainConfig
     from seg_demo.train.events import Event
     from seg_demo.train.pictures import Pictures
     from seg_demo.train.ranks import Ranks
     from seg_demo.train.run import Run
 
-# What may change when a run is resumed: its length, where its pictures are, and what does not touch the weights.
-RESUMABLE = {
-    "steps", "epochs", "minutes", "save_every", "data.source", "data.workers", "data.memory", "validation.patience",
-    "validation.pictures",
+EPILOG = """\
+A length that is given (--steps, --epochs or --minutes) replaces the preset's. A file for --config holds any of the
+settings above, such as this one in TOML; the config.json of another run is one as well:
+
+  epochs = 20
+  [model]
+  architecture = "deeplabv3"
+  arguments = {backbone = "resnet50"}
+  [optimizer]
+  learning_rate = 0.0005
+
+Ctrl-C stops a run after its step. The same command with --resume goes on, and so does --run DIR --resume alone.
+
+Several GPUs:  torchrun --nproc-per-node 2 -m -- seg_demo train --preset NAME --data DIR --run DIR
+"""
+SECTIONS = {
+    "model": "network", "data": "pictures", "augmentation": "variation of the pictures", "loss": "loss",
+    "optimizer": "optimiser", "schedule": "learning rate", "validation": "validation", "": "other settings",
 }  # fmt: skip
-SHORT = {"data": "data.source", "split": "data.split"} | {name: name for name in ("steps", "epochs", "minutes", "seed")}
+LENGTH_HELP = {
+    "steps": "length in optimisation steps", "epochs": "length in passes over the pictures",
+    "minutes": "length in minutes of training",
+}  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from seg_demo.settings import settings_of
-    from seg_demo.train.config import TrainConfig
-
     parser.usage = "%(prog)s --preset NAME --data DIR --run DIR [--resume] [--minutes M] [--SETTING X ...]"
+    parser.allow_abbrev = False  # of so many flags, an abbreviation soon means another one
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    left_out: Any = {"default": argparse.SUPPRESS}
     parser.add_argument("--preset", metavar="NAME", help="the recipe, such as newts-binary; --list shows all")
     parser.add_argument("--list", action=_ListPresets, nargs=0, help="list the presets and their sources, and exit")
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings as TOML or JSON, over those of the preset"
     )
     parser.add_argument(
-        "--data", metavar="DIR", help="a folder of labelled pictures, procedural:COUNT, or hub:OWNER/NAME"
+        "--data", dest="data.source", metavar="DIR", **left_out,
+        help="a folder of labelled pictures, procedural:COUNT, or hub:OWNER/NAME",
+    )  # fmt: skip
+    parser.add_argument(
+        "--split", dest="data.split", metavar="NAME", help="pictures to learn from: train or trainval", **left_out
     )
-    parser.add_argument("--split", metavar="NAME", help="pictures to learn from: train (default) or trainval")
     parser.add_argument("--model", metavar="MODEL", help="a checkpoint folder to start from, or the name of a network")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", metavar="N", help="optimisation steps, instead of the preset's length")
-    length.add_argument("--epochs", metavar="N", help="passes over the pictures, instead of the preset's length")
-    length.add_argument("--minutes", metavar="M", help="minutes of training, instead of the preset's length")
-    parser.add_argument("--seed", metavar="N", help="instead of the preset's")
+    for name, sentence in LENGTH_HELP.items():
+        length.add_argument(f"--{name}", metavar="N", help=sentence, **left_out)
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the folder of this run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
     parser.add_argument("--seconds", type=whole(1, 10**9), metavar="S", help="stop after so long; --resume goes on")
@@ -54,18 +80,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="copy the best checkpoint, or else the last, to this folder"
     )
-    group = parser.add_argument_group(
-        "settings", "All of the configuration; what each is by default may be set by a preset."
-    )
-    for path, setting in settings_of(TrainConfig).items():
-        if path not in SHORT:
-            sentence = f"{setting.sentence} {setting.wanted}, {_shown(setting.default)} by default".replace("%", "%%")
-            group.add_argument(f"--{path}", dest=path, metavar="X", help=sentence, default=argparse.SUPPRESS)
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """A flag for each setting, in the groups of the configuration."""
+    from seg_demo.cli.recipe import SHORT
+    from seg_demo.settings import settings_of
+    from seg_demo.train.config import TrainConfig
+
+    settings = settings_of(TrainConfig)
+    for section, title in SECTIONS.items():
+        group = parser.add_argument_group(title)
+        for path, setting in settings.items():
+            own = path.rpartition(".")[0].partition(".")[0] == section
+            if own and path not in SHORT and path not in LENGTH_HELP:
+                group.add_argument(
+                    f"--{path}", dest=path, metavar="X", default=argparse.SUPPRESS, help=_explained(setting)
+                )
+
+
+def _explained(setting: Setting) -> str:
+    from seg_demo.cli.recipe import text
+
+    default = text(setting.default) if setting.default not in ("", (), {}) else "none"
+    return f"{setting.sentence} ({setting.wanted}; default {default})".replace("%", "%%")
 
 
 class _ListPresets(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from seg_demo.cli.text import wrapped, write
+        from seg_demo.cli.text import wrapped
         from seg_demo.train.presets import PRESETS
 
         lines = []
@@ -76,190 +120,146 @@ class _ListPresets(argparse.Action):
         parser.exit()
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A run that is held, and what it is to do. kept: flags that the next part of it needs again."""
+
+    config: TrainConfig
+    pictures: Pictures
+    about: dict[str, Any]
+    resumed: bool
+    kept: tuple[str, ...] = ()
+
+
 def run(arguments: argparse.Namespace) -> int:
-    from seg_demo.checkpoint import load_checkpoint, save_checkpoint
-    from seg_demo.cli.progress import StopSignals, Watcher
-    from seg_demo.train.events import RunFailed, RunStopped
+    from seg_demo.cli.progress import Watcher
+    from seg_demo.cli.stopping import StopSignals
+    from seg_demo.train.events import RunStarted, RunStopped
     from seg_demo.train.loop import train
     from seg_demo.train.ranks import Ranks
     from seg_demo.train.run import Run
 
     ranks, folder = Ranks.of_environment(), Run(arguments.run)
-    config, pictures, about = _begun(arguments, folder, ranks)
+    if arguments.device:
+        obstacles.check_device(arguments.device)
+    if ranks.writes:
+        obstacles.check_places(arguments)
+    started: Event | None = None
     last: Event | None = None
-    with StopSignals() as stop, Watcher(config, ranks.writes) as watcher:
-        events = train(
-            config, pictures, folder, about,
-            seconds=arguments.seconds or math.inf, stop=stop, device=arguments.device, ranks=ranks,
-        )  # fmt: skip
-        for last in folder.record(events) if ranks.writes else events:
-            watcher.show(last)
-    folder.close()
-    if not ranks.writes:
-        return 0
+    try:
+        begun = _begin(arguments, folder, ranks)
+        grace = 1.0 if ranks.world > 1 else 0.0
+        with StopSignals(ranks.writes, grace) as stop, Watcher(ranks.writes) as watcher:
+            events = train(
+                begun.config, begun.pictures, folder, begun.about,
+                seconds=arguments.seconds or math.inf, stop=stop, device=arguments.device, ranks=ranks,
+            )  # fmt: skip
+            stream: Any = folder.record(events) if ranks.writes else events
+            with closing(stream):  # while the run is held
+                for last in stream:
+                    started = last if isinstance(last, RunStarted) else started
+                    watcher.show(last)
+    finally:
+        folder.close()
+    if ranks.writes and last:
+        code = _ended(arguments, folder, begun, started, last)
+        if code:
+            return code
+    return 128 + stop.number if isinstance(last, RunStopped) and stop() else 0
+
+
+def _ended(arguments: argparse.Namespace, folder: Run, begun: Begun, started: Event | None, last: Event) -> int:
+    """Say what there is now, and how to go on."""
+    from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+    from seg_demo.train.events import RunFailed, RunStarted, RunStopped
+
     if isinstance(last, RunFailed):
         print(f"error: {last.reason}", file=sys.stderr)
         return 1
     if isinstance(last, RunStopped):
-        print(f"Stopped after step {last.step}. Go on with: python -m seg_demo train --run {arguments.run} --resume")
-        return 130 if stop() else 0
+        write(f"Go on with: {_go_on(arguments, begun)}")
+        return 0
+    if isinstance(started, RunStarted) and begun.resumed and started.step == last.step:
+        more = "--steps, --epochs or --minutes" + (
+            " or --validation.patience" if begun.config.validation.patience else ""
+        )
+        write(f"Nothing was left to do: {folder.folder} was finished before. A larger {more} trains it further.")
     if arguments.out:
-        finished = load_checkpoint(folder.best if folder.best.is_dir() else folder.last)
-        save_checkpoint(arguments.out, finished.model, finished.config)
-        print(f"Saved {arguments.out}")
+        best = load_checkpoint(folder.best if folder.best.is_dir() else folder.last)
+        save_checkpoint(arguments.out, best.model, best.config)
+        write(f"Saved {arguments.out}")
     return 0
 
 
-def _begun(arguments: argparse.Namespace, folder: Run, ranks: Ranks) -> tuple[TrainConfig, Pictures, dict[str, Any]]:
+def _begin(arguments: argparse.Namespace, folder: Run, ranks: Ranks) -> Begun:
     """The run folder held by process 0, new or resumed, and what it is to do."""
+    from seg_demo.cli import recipe
     from seg_demo.errors import UserError
     from seg_demo.train.pictures import open_pictures
     from seg_demo.train.start import complete
 
-    resumed = arguments.resume and (folder.exists or not (arguments.preset or arguments.config))
-    if resumed:
-        config, about = ranks.first(_resumed(arguments, folder) if ranks.writes else (_configured(arguments), {}))
-    else:
-        config, about = _configured(arguments), {}
+    fresh = arguments.preset or arguments.config or arguments.model
+    if ranks.first(arguments.resume and (folder.exists or not fresh)):
+        return _resume(arguments, folder, ranks)
+    config = recipe.asked(arguments)
+    if folder.exists and ranks.writes:
+        folder.begin(config, {})  # which refuses, before the pictures are looked at
+    if not config.data.source and not config.data.drawn_pictures:
+        raise UserError("There is nothing to learn from. Name a folder of labelled pictures with --data DIR.")
+    if config.model.checkpoint:
+        obstacles.check_model(Path(config.model.checkpoint))
+    if config.data.source and not arguments.no_check and ranks.writes:
+        obstacles.check_pictures(config.data.source)
     pictures = open_pictures(config)
-    if resumed and pictures.fingerprint != about.get("data_fingerprint"):
+    config = complete(config, pictures)
+    about = recipe.about(arguments, config, pictures)
+    if ranks.writes:
+        folder.begin(config, about)
+    ranks.wait()  # until the folder is there
+    return Begun(config, pictures, about, resumed=False)
+
+
+def _resume(arguments: argparse.Namespace, folder: Run, ranks: Ranks) -> Begun:
+    """The run as it was begun; flags may say the same again, or change what is in `RESUMABLE`."""
+    from seg_demo.cli import recipe
+    from seg_demo.errors import UserError
+    from seg_demo.settings import changed
+    from seg_demo.train.pictures import open_pictures
+
+    begun: tuple[TrainConfig, dict[str, Any]] = ranks.first(folder.go_on() if ranks.writes else None)  # type: ignore[arg-type, assignment]
+    was, about = begun
+    asked = recipe.asked(arguments, was)
+    flags = {path: value for path, value in recipe.flags_of(arguments).items() if path in recipe.RESUMABLE}
+    if set(recipe.LENGTH) & set(flags):  # instead of the one before
+        flags = dict.fromkeys(recipe.LENGTH, "0") | flags
+    config = changed(was, flags)
+    pictures = open_pictures(config)
+    if pictures.fingerprint != about.get("data_fingerprint"):
         raise UserError(
             "The pictures of {source} are not those that the run {run} has learned from. Bring them back, or start a "
             "new run.",
             source=config.data.source or "this run", run=folder.folder,
         )  # fmt: skip
-    if not resumed:
-        if config.data.source and not arguments.no_check and ranks.writes:
-            _check(config.data.source)
-        config = complete(config, pictures)
-        about = _about(arguments, config, pictures)
-        if ranks.writes:
-            folder.begin(config, about)
-    ranks.wait()  # until the folder is there
-    return config, pictures, about
+    config = recipe.unchanged(config, asked, pictures, about, folder.folder)
+    differing = recipe.differing(config, was)
+    # The run keeps the settings that it was begun with, so whatever goes on with this part has to say them again.
+    again = {path: value for path, value in flags.items() if path in differing}
+    kept = {recipe.flag(path): value for path, value in again.items() if path not in recipe.LENGTH or value != "0"}
+    if "model.checkpoint" in differing:
+        kept["--model"] = config.model.checkpoint
+    if length := [f"--{name} {flags[name]}" for name in recipe.LENGTH if f"--{name}" in kept]:
+        about = {**about, "command": f"{about.get('command')}, resumed with {length[0]}"}
+    ranks.wait()
+    return Begun(config, pictures, about, resumed=True, kept=tuple(word for pair in kept.items() for word in pair))
 
 
-def _changes(arguments: argparse.Namespace) -> dict[str, object]:
-    """What the flags say, by the path of the setting."""
-    given = {path: getattr(arguments, name) for name, path in SHORT.items() if getattr(arguments, name) is not None}
-    if {"steps", "epochs", "minutes"} & set(given):  # instead of the preset's
-        given = {"steps": "0", "epochs": "0", "minutes": "0"} | given
-    given |= {path: value for path, value in vars(arguments).items() if "." in path or path in _TOP}
-    if arguments.model:
-        checkpoint = (Path(arguments.model) / "config.json").is_file() or "/" in arguments.model
-        given["model.checkpoint" if checkpoint else "model.architecture"] = arguments.model
-    return given
-
-
-_TOP = ("batch_size", "accumulate", "average", "precision", "channels_last", "compile", "save_every")
-
-
-def _configured(arguments: argparse.Namespace) -> TrainConfig:
-    """Preset, file and flags, each over what is before it."""
-    from seg_demo.errors import UserError
-    from seg_demo.registry import look_up
-    from seg_demo.settings import changed
-    from seg_demo.train.config import TrainConfig, read_settings
-    from seg_demo.train.presets import PRESETS
-
-    if arguments.preset:
-        config = look_up("preset", PRESETS, arguments.preset).config
-    elif arguments.config:
-        config = TrainConfig(steps=1000)
-    else:
-        raise UserError("Give a preset (--preset NAME, --list shows all) or settings of your own (--config FILE).")
-    if arguments.config:
-        config = read_settings(arguments.config, config)
-    changes = _changes(arguments)
-    if changes.get("model.architecture", config.model.architecture) != config.model.architecture:
-        changes = {
-            "model.arguments": {},
-            "model.weights": "",
-            "model.backbone_weights": "",
-        } | changes  # the other's own
-    return changed(config, changes)
-
-
-def _resumed(arguments: argparse.Namespace, folder: Run) -> tuple[TrainConfig, dict[str, Any]]:
-    from seg_demo.errors import UserError
-    from seg_demo.settings import changed, to_document
-
-    config, about = folder.go_on()
-    other = changed(config, _changes(arguments))
-    allowed = changed(other, {path: _value(to_document(config), path) for path in RESUMABLE})
-    if allowed != config:
-        raise UserError(
-            "The run {run} was begun with other settings than these flags say. Leave them out, or start a new run.",
-            run=folder.folder,
-        )
-    return other, about
-
-
-def _value(document: dict[str, Any], path: str) -> object:
-    for name in path.split("."):
-        document = document[name]
-    return document
-
-
-def _check(source: str) -> None:
-    """Refuse pictures that training would fail on, or learn nonsense from."""
-    from seg_demo.data.check import check
-    from seg_demo.data.registry import named_splits
-    from seg_demo.errors import UserError
-
-    if named_splits(source):
-        return
-    report = check(source).report
-    errors = [finding for finding in report.findings if finding.severity == "error"]
-    if errors:
-        raise UserError(
-            "{folder} cannot be learned from yet: {error} ({count} errors in all). `data check {folder}` tells all of "
-            "them, `--repair OUT` mends a copy.",
-            folder=source, error=errors[0].sentence, count=len(errors),
-        )  # fmt: skip
-
-
-def _about(arguments: argparse.Namespace, config: TrainConfig, pictures: Pictures) -> dict[str, Any]:
-    """What checkpoints and the run say of their origin, besides what the loop knows."""
-    from seg_demo.train.presets import PRESETS
-
-    preset = PRESETS.get(arguments.preset or "")
-    model = config.model
-    weights = model.weights or model.backbone_weights
-    return {
-        "about": preset.about if preset else "",
-        "preset": arguments.preset or "none",
-        "base_checkpoint": Path(model.checkpoint).name if model.checkpoint else weights or "none, random weights",
-        "revision": _revision(),
-        "data_fingerprint": pictures.fingerprint,
-        "recipe": config.sentence(),
-        "command": " ".join(_command(arguments)),
-    }
-
-
-def _revision() -> str:
-    """The commit of this code; "unknown" outside a clone."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _command(arguments: argparse.Namespace) -> list[str]:
-    """The command that makes this run again, without the paths of this machine."""
-    words = ["python -m seg_demo train", *([f"--preset {arguments.preset}"] if arguments.preset else [])]
-    paths = {"data.source": "DIR", "model.checkpoint": "MODEL"}
-    given = {path: value for path, value in _changes(arguments).items() if value != "0"}
-    short = {path: name for name, path in SHORT.items()} | {"model.checkpoint": "model"}
-    words += ["--config FILE"] if arguments.config else []
-    words += [f"--{short.get(path, path)} {paths.get(path, value)}" for path, value in given.items()]
-    return [*words, "--run RUN"]
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(f"{part:g}" for part in value) or "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if value not in ("", {}) else "none"
+def _go_on(arguments: argparse.Namespace, begun: Begun) -> str:
+    """The command that goes on, as it can be pasted."""
+    words = ["python", "-m", "seg_demo", "train"]
+    if (processes := os.environ.get("LOCAL_WORLD_SIZE", "1")) != "1":
+        words = ["torchrun", "--nproc-per-node", processes, "-m", "--", "seg_demo", "train"]
+    words += ["--run", str(arguments.run), "--resume", *begun.kept]
+    for name in ("seconds", "device", "out"):
+        if value := getattr(arguments, name):
+            words += [f"--{name}", str(value)]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

@@ -101,6 +101,9 @@ class Augmentation:
     category_max_ratio: float = setting(
         1.0, "Share of a crop that one class may have before another place is tried.", low=0.1, high=1
     )
+    paste: float = setting(
+        0.0, "Chance that what is labelled in another picture, but for class 0, is pasted over it.", low=0, high=1
+    )
     color: float = setting(0.4, "Largest relative change of brightness, contrast and saturation.", low=0, high=1)
     hue: float = setting(0.05, "Largest shift of the hue, in turns.", low=0, high=0.5)
     blur: float = setting(0.2, "Chance of a Gaussian blur.", low=0, high=1)
@@ -149,14 +152,19 @@ class LossSettings:
 class OptimizerSettings:
     """How the weights follow the gradient."""
 
-    name: Literal["adamw", "sgd"] = setting("adamw", "The optimiser.")
+    name: Literal["adamw", "sgd", "muon"] = setting(
+        "adamw", "The optimiser; muon is for convolutions, and leaves what else there is to AdamW."
+    )
     learning_rate: float = setting(1e-3, "The highest learning rate.", low=1e-12, high=1e6)
     weight_decay: float = setting(0.01, "Weight decay.", low=0, high=10)
-    momentum: float = setting(0.9, "Momentum of SGD.", low=0, high=0.9999)
+    momentum: float = setting(0.9, "Momentum of SGD and Muon.", low=0, high=0.9999)
     nesterov: bool = setting(False, "Nesterov's momentum (SGD).")
     new_factor: float = setting(1.0, "How many times as fast layers outside the backbone learn.", low=0, high=1000)
     bias_factor: float = setting(
         1.0, "How many times as fast biases learn; other than 1, they do not decay either.", low=0, high=1000
+    )
+    other_factor: float = setting(
+        0.25, "How many times as fast as Muon AdamW learns what is left to it, which does not decay.", low=0, high=1000
     )
     clip: float = setting(1.0, "Largest norm of the gradient; 0 for no bound.", low=0, high=1e9)
 
@@ -254,10 +262,11 @@ class TrainConfig:
     def sentence(self) -> str:
         """The recipe in a sentence, for the model card."""
         optimizer, data, vary = self.optimizer, self.data, self.augmentation
-        name = {"adamw": "AdamW", "sgd": f"SGD with momentum {optimizer.momentum:g}"}[optimizer.name]
+        name = {"adamw": "AdamW", "muon": "Muon", "sgd": f"SGD with momentum {optimizer.momentum:g}"}[optimizer.name]
         varied = {
             "flips": vary.flip or vary.vertical_flip, "rotation": vary.rotation, "zoom": len(set(vary.scale)) > 1,
             "colour": vary.color or vary.hue or vary.grayscale, "blur": vary.blur, "noise": vary.noise,
+            "copy and paste": vary.paste,
         }  # fmt: skip
         size = f" of {data.preprocessing.size}" if data.preprocessing.resize != "none" else ""
         parts = [

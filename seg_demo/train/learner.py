@@ -14,6 +14,7 @@ from seg_demo.classes import ClassMap, Task
 from seg_demo.data.loader import Batch, Order, Varied
 from seg_demo.errors import UserError
 from seg_demo.infer.memory import is_out_of_memory
+from seg_demo.infer.precision import quick_precision
 from seg_demo.models.model import SegmentationModel
 from seg_demo.train.average import WeightAverage
 from seg_demo.train.config import TrainConfig
@@ -51,7 +52,7 @@ class Learner:
         self.device, self.ranks, self.clip = device, ranks, config.optimizer.clip
         model.auxiliary = config.loss.auxiliary > 0
         self.model = ranks.joined_norms(model, device)
-        self.precision = _precision(config.precision, device)
+        self.precision = quick_precision(device) if config.precision == "auto" else config.precision
         self.average = WeightAverage(self.model, config.average) if config.average else None
         self.optimizer = build_optimizer(self.model, config.optimizer)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == "float16")
@@ -180,17 +181,3 @@ class Learner:
 def _finite(values: list[Tensor]) -> bool:
     norms = torch._foreach_norm([value.detach() for value in values if value.is_floating_point()])
     return bool(torch.isfinite(torch.stack(norms)).all())
-
-
-def _precision(wanted: str, device: torch.device) -> str:
-    """What is meant by "auto": bfloat16 where the processor or the GPU computes in it, float32 elsewhere."""
-    if wanted != "auto":
-        return wanted
-    if device.type == "cuda":
-        quick = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        capabilities: dict[str, bool] = getattr(
-            torch.cpu, "get_capabilities", dict
-        )()  # which older versions of torch do not have
-        quick = device.type == "cpu" and capabilities.get("avx512_bf16", False)
-    return "bfloat16" if quick else "float32"

@@ -80,10 +80,8 @@ def train(
                 now = ranks.first(time.perf_counter() - begun)
                 progress.seconds = before + now
                 epoch = progress.step * config.batch_size / order.epoch_length
-
-                learned = max(
-                    1, progress.step * config.batch_size
-                )  # to see a picture takes about as long as to learn it
+                # To see a picture takes about as long as to learn from it.
+                learned = max(1, progress.step * config.batch_size)
                 first = len(pictures.validation) * progress.seconds / learned
                 if progress.due(length, config.validation.every, first):
                     saving.mark(progress)  # A validation that is broken off is made again as a whole.
@@ -147,8 +145,10 @@ def _batches(
     memory = data.memory * 1e9 / max(1, data.workers)
     real, drawn = (ResizedPictures(samples, data.preprocessing, memory) for samples in (pictures.real, pictures.drawn))
     ignore_index = pictures.classes.ignore_index
-    chain = training_chain(data.crop, data.preprocessing, ignore_index=ignore_index, **asdict(config.augmentation))
-    varied = Varied((real, drawn), chain, config.seed)
+    variations = asdict(config.augmentation)
+    paste = variations.pop("paste")
+    chain = training_chain(data.crop, data.preprocessing, ignore_index=ignore_index, **variations)
+    varied = Varied((real, drawn), chain, config.seed, paste=paste, share=data.drawn_share, ignore_index=ignore_index)
     if not config.model.keep_features:
         yield from batches(
             varied, order, batch_size=config.batch_size, start=start, workers=data.workers,

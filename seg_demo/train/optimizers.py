@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from seg_demo.errors import UserError, shorten
-from seg_demo.models.adapt import parameter_groups
+from seg_demo.models.adapt import head_names, parameter_groups
 from seg_demo.models.model import SegmentationModel
 from seg_demo.registry import look_up
 from seg_demo.train.config import OptimizerSettings
+from seg_demo.train.muon import Muon
 
 Groups = list[dict[str, Any]]
 
@@ -29,7 +30,15 @@ def _sgd(groups: Groups, settings: OptimizerSettings) -> torch.optim.Optimizer:
     )
 
 
-OPTIMIZERS: dict[str, Callable[[Groups, OptimizerSettings], torch.optim.Optimizer]] = {"adamw": _adamw, "sgd": _sgd}
+def _muon(groups: Groups, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    return Muon(groups, settings.learning_rate, settings.momentum)
+
+
+OPTIMIZERS: dict[str, Callable[[Groups, OptimizerSettings], torch.optim.Optimizer]] = {
+    "adamw": _adamw,
+    "sgd": _sgd,
+    "muon": _muon,
+}
 
 
 def build_optimizer(model: SegmentationModel, settings: OptimizerSettings) -> torch.optim.Optimizer:
@@ -40,7 +49,26 @@ def build_optimizer(model: SegmentationModel, settings: OptimizerSettings) -> to
     groups = parameter_groups(
         model, settings.learning_rate, settings.weight_decay, new=settings.new_factor, bias=settings.bias_factor
     )
+    if settings.name == "muon":
+        groups = _split(model, groups, settings.other_factor)
     return look_up("optimiser", OPTIMIZERS, settings.name)(groups, settings)
+
+
+def _split(model: SegmentationModel, groups: Groups, other_factor: float) -> Groups:
+    """Each group as two: weights of convolutions for Muon, and the rest, with the layers that make class scores."""
+    heads = tuple(f"{name}." for name in head_names(model))
+    muon = {id(value) for name, value in model.named_parameters() if value.ndim == 4 and not name.startswith(heads)}
+    split = []
+    for group in groups:
+        convolutions = [value for value in group["params"] if id(value) in muon]
+        others = [value for value in group["params"] if id(value) not in muon]
+        factor = group["factor"] * other_factor
+        lr = group["lr"] * other_factor
+        split += [
+            {**group, "muon": True, "params": convolutions},
+            {**group, "muon": False, "params": others, "factor": factor, "lr": lr, "weight_decay": 0.0},
+        ]
+    return [group for group in split if group["params"]]
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -97,12 +125,17 @@ def check_tensors(what: str, wanted: Mapping[str, Tensor], found: Mapping[str, T
 
 def _state_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:
     """What the optimiser keeps of a parameter: tensors of the right shape, dtype, device and order in memory."""
-    if isinstance(optimizer, torch.optim.AdamW):
+    if isinstance(optimizer, torch.optim.AdamW) and not _by_muon(optimizer, parameter):
         step = torch.zeros((), device=parameter.device)
         return {"step": step} | {key: torch.empty_like(parameter.detach()) for key in ("exp_avg", "exp_avg_sq")}
-    if optimizer.defaults["momentum"]:
+    if isinstance(optimizer, Muon) or optimizer.defaults["momentum"]:
         return {"momentum_buffer": torch.empty_like(parameter.detach())}
     return {}
+
+
+def _by_muon(optimizer: torch.optim.Optimizer, parameter: Tensor) -> bool:
+    groups = [group for group in optimizer.param_groups if group.get("muon")]
+    return any(parameter is other for group in groups for other in group["params"])
 
 
 def _describe(tensor: Tensor | None) -> str:

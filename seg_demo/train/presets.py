@@ -68,20 +68,18 @@ _FCN_DEPARTURE = (
 )
 
 _NEWTS = TrainConfig(
-    ModelSettings("unet", {"width": 16, "depth": 5, "stem": 2}),
-    DataSettings(
-        preprocessing=Preprocessing("longest", 288), crop=160, drawn_share=0.5, drawn_pictures=1000,
-    ),
+    ModelSettings("unet", {"width": 16, "depth": 4, "stem": 2}),
+    DataSettings(preprocessing=Preprocessing("longest", 160), crop=128, drawn_share=0.5, drawn_pictures=500),
     Augmentation(
-        vertical_flip=0.2, rotation=30.0, scale=(0.6, 1.6), stretch=0.2, focus=0.5, noise=0.03, grayscale=0.1
+        vertical_flip=0.2, rotation=30.0, scale=(0.6, 1.6), stretch=0.2, focus=0.5, paste=0.5, blur=0.0, noise=0.03,
+        grayscale=0.1,
     ),
     LossSettings("cross-entropy+dice"),
-    OptimizerSettings("adamw", 3e-3, 0.01),
-    ScheduleSettings("one-cycle", warm_up=0.1),
-    ValidationSettings(every=1000),
-    steps=7000,
+    OptimizerSettings("muon", 0.02, 0.01, clip=0.0),
+    ScheduleSettings("cosine", warm_up=0.1),
+    steps=2300,
     batch_size=8,
-    average=0.998,
+    average=0.997,
 )  # fmt: skip
 _NEWTS_SOURCE = (
     "Made in this project for the photos of yoyoyo-yo, Deep Learning Mugen Knock, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from seg_demo.train.events import (
     CheckpointSaved,
     EpochDone,
@@ -14,6 +16,9 @@ from seg_demo.train.events import (
     SampleDrawn,
     StepDone,
 )
+
+HEADLINES = ("loss", "accuracy", "mean_iou")
+MOST_CLASSES = 5  # whose IoU is told; all figures are in events.jsonl
 
 
 def told(event: Event) -> str:
@@ -47,7 +52,7 @@ def told(event: Event) -> str:
         case EpochDone():
             if not event.metrics:
                 return f"step {event.step}  nothing to validate on"
-            figures = "  ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
+            figures = "  ".join(f"{name} {event.metrics[name]:.4f}" for name in _headlines(event.metrics))
             return f"step {event.step}  epoch {event.epoch:.1f}  {figures}"
         case CheckpointSaved():
             return f"step {event.step}  saved {event.folder}"
@@ -57,3 +62,10 @@ def told(event: Event) -> str:
             return f"step {event.step}  finished after {event.seconds:.0f} s: {event.reason}"
         case RunFailed():
             return f"step {event.step}  failed: {event.reason}"
+
+
+def _headlines(metrics: Mapping[str, float]) -> list[str]:
+    """The names of the figures that a line is for, in their order: the IoU of each class only where they are few."""
+    classes = [name for name in metrics if name.startswith("iou_")]
+    few = classes if len(classes) <= MOST_CLASSES else []
+    return [name for name in metrics if name in HEADLINES or name in few]

@@ -1,0 +1,70 @@
+"""What would stop a training run, found before it has cost an hour."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from seg_demo.errors import UserError
+
+
+def check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        raise UserError('There is no device "{name}" here. Use cpu, or leave --device out.', name=name) from None
+
+
+def check_places(arguments: argparse.Namespace) -> None:
+    """Raise where the run or what is to be saved at its end could not be written, before it has cost an hour."""
+    out = arguments.out
+    _check_writable(arguments.run)
+    if not out:
+        return
+    taken = out.is_dir() and any(out.iterdir()) and not (out / "model.safetensors").is_file()
+    if taken or (out.exists() and not out.is_dir()) or arguments.run.resolve().is_relative_to(out.resolve()):
+        raise UserError("{out} is no checkpoint, so it is not replaced. Name a new folder for --out.", out=out)
+    _check_writable(out.parent)
+
+
+def _check_writable(folder: Path) -> None:
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", dir=there):
+            pass
+    except OSError as error:
+        raise UserError(
+            "{folder} cannot be written ({reason}). Choose another folder.",
+            folder=folder, reason=error.strerror or error,
+        ) from None  # fmt: skip
+
+
+def check_model(folder: Path) -> None:
+    if (folder / "last" / "config.json").is_file():
+        raise UserError(
+            "{folder} is a run. Give one of its checkpoints, such as {best}.", folder=folder, best=folder / "best"
+        )
+
+
+def check_pictures(source: str) -> None:
+    """Refuse pictures that training would fail on, or learn nonsense from."""
+    from seg_demo.cli.progress import counting
+    from seg_demo.data.check import check
+    from seg_demo.data.registry import SOURCES
+
+    if source.partition(":")[0] in SOURCES:
+        return
+    with counting("Checking") as show:
+        report = check(source, progress=show).report
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    if errors:
+        raise UserError(
+            "{folder} cannot be learned from yet ({errors}): {error} `data check` names them all and repairs a "
+            "copy, --no-check starts all the same.",
+            folder=source, error=errors[0].sentence, errors=f"{len(errors)} error" + "s" * (len(errors) > 1),
+        )  # fmt: skip
