@@ -184,7 +184,10 @@ def revision() -> str:
     here = Path(seg_demo.__file__)
     found = ""
     # A virtual environment may lie in the repository of something else.
-    for words in (["ls-files", "--error-unmatch", here.name], ["describe", "--always", "--dirty", "--abbrev=12"]):
+    for words in (
+        ["ls-files", "--error-unmatch", here.name],
+        ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+    ):
         git = ["git", "--no-optional-locks", "-C", str(here.parent), *words]
         try:
             found = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()

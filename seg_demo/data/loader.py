@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 
-from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.dataset import Sample
 from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.data.transforms import ResizeByRule, as_pair
@@ -77,40 +76,16 @@ class Varied(Dataset[Pair]):
 
     pools: two sequences of pairs as `ResizedPictures` has them. transform: from image (3, H, W) uint8 and label map
     (1, H, W) uint8 to a normalised image, float32, and a label map, of one size for all of a batch. It may use torch's
-    global random numbers, which stay for others as they were. paste: chance that the pixels of classes other than 0 of
-    another picture are put over it, each with its label (Ghiasi et al., Simple Copy-Paste, CVPR 2021); share: chance
-    that this other picture is of the second pool.
+    global random numbers, which stay for others as they were.
     """
 
-    def __init__(
-        self,
-        pools: tuple[Sequence[Pair], Sequence[Pair]],
-        transform: Transform,
-        seed: int,
-        *,
-        paste: float = 0.0,
-        share: float = 0.0,
-        ignore_index: int = IGNORE_INDEX,
-    ) -> None:
+    def __init__(self, pools: tuple[Sequence[Pair], Sequence[Pair]], transform: Transform, seed: int) -> None:
         self.pools, self.transform, self.seed = pools, transform, seed
-        self.paste, self.share, self.ignore_index = paste, share, ignore_index
 
     def __getitem__(self, key: Key) -> Pair:  # type: ignore[override]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(_mixed(self.seed, *key, 1))
-            pair = self.transform(*self.pools[key.pool][key.index])
-            if self.paste and torch.rand(()) < self.paste:
-                pair = self._pasted(*pair)
-            return pair
-
-    def _pasted(self, image: tv_tensors.Image, label_map: tv_tensors.Mask) -> Pair:
-        pool = self.pools[int(torch.rand(()) < self.share)]
-        other, other_map = self.transform(*pool[int(torch.randint(len(pool), ()))])
-        over = (other_map != 0) & (other_map != self.ignore_index)  # (1, S, S)
-        return (
-            tv_tensors.wrap(torch.where(over, other, image), like=image),
-            tv_tensors.wrap(torch.where(over, other_map, label_map), like=label_map),
-        )
+            return self.transform(*self.pools[key.pool][key.index])
 
 
 def keys_of_batches(order: Order, batch_size: int, start: int, rank: int, world: int) -> Iterator[list[Key]]:

@@ -105,20 +105,23 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         inputs = batch.images if isinstance(batch.images, Kept) else batch.images.to(self.device, non_blocking=True)
         label_maps = batch.label_maps.to(self.device, non_blocking=True)
-        whole = self.ranks.total(self.loss.weight(label_maps)).clamp(min=1e-12)
         parts = list(zip(inputs.chunk(self.parts), label_maps.chunk(self.parts), strict=True))
+        weights = [self.loss.weight(labels) for _, labels in parts]
+        whole = self.ranks.total(torch.stack(weights).sum()).clamp(min=1e-12)
         total = torch.zeros((), device=self.device)
-        for number, (some, labels) in enumerate(parts, 1):
+        for number, ((some, labels), weight) in enumerate(zip(parts, weights, strict=True), 1):
             with self.ranks.alone(self.network) if number < len(parts) else nullcontext():
                 with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "float32"):
                     # "out" and, for some networks, "aux": (N, C, S, S)
                     outputs = self.network(*some) if isinstance(some, Kept) else self.network(some)
-                loss = self.loss(outputs, labels) * (self.loss.weight(labels) / whole)
+                loss = self.loss(outputs, labels) * (weight / whole)
                 self.scaler.scale(loss * self.ranks.world).backward()
             total += loss.detach()
         self.scaler.unscale_(self.optimizer)
-        learned = [weight for weight in self.model.parameters() if weight.grad is not None]
-        norm = nn.utils.clip_grad_norm_(learned, self.clip or float("inf"))
+        learned = [value for value in self.model.parameters() if value.grad is not None]
+        norm = nn.utils.get_total_norm([value.grad for value in learned if value.grad is not None])
+        if self.clip:
+            nn.utils.clip_grads_with_norm_(learned, self.clip, norm)
         total = self.ranks.total(total)
         if not torch.isfinite(total) or not (torch.isfinite(norm) or self.scaler.is_enabled()):
             raise Diverged("loss" if not torch.isfinite(total) else "gradient")

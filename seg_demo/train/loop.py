@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from seg_demo.checkpoint import Checkpoint
-from seg_demo.data.loader import Batch, Order, ResizedPictures, Varied, batches, keys_of_batches
+from seg_demo.data.loader import Batch, Order, Pair, ResizedPictures, Varied, batches, keys_of_batches
 from seg_demo.data.transforms import training_chain
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import (
@@ -145,10 +145,15 @@ def _batches(
     memory = data.memory * 1e9 / max(1, data.workers)
     real, drawn = (ResizedPictures(samples, data.preprocessing, memory) for samples in (pictures.real, pictures.drawn))
     ignore_index = pictures.classes.ignore_index
-    variations = asdict(config.augmentation)
-    paste = variations.pop("paste")
-    chain = training_chain(data.crop, data.preprocessing, ignore_index=ignore_index, **variations)
-    varied = Varied((real, drawn), chain, config.seed, paste=paste, share=data.drawn_share, ignore_index=ignore_index)
+
+    def others() -> Pair:
+        pool = drawn if torch.rand(()) < data.drawn_share else real
+        return pool[int(torch.randint(len(pool), ()))]
+
+    chain = training_chain(
+        data.crop, data.preprocessing, ignore_index=ignore_index, others=others, **asdict(config.augmentation)
+    )
+    varied = Varied((real, drawn), chain, config.seed)
     if not config.model.keep_features:
         yield from batches(
             varied, order, batch_size=config.batch_size, start=start, workers=data.workers,

@@ -168,7 +168,8 @@ class Loss:
         sums over the parts. Else Dice, and always Lovász and OHEM, are no means over pixels, and differ when a batch is
         seen in parts; for them the same weights are a convention.
         """
-        return self.class_weights[label_maps[label_maps != self.ignore_index]].sum()
+        counts = torch.bincount(label_maps.flatten(), minlength=256)[: len(self.class_weights)]
+        return (self.class_weights * counts).sum()
 
     def _of(self, logits: Tensor, label_maps: Tensor) -> Tensor:
         labelled = label_maps != self.ignore_index  # (N, H, W)

@@ -3,6 +3,7 @@
 from seg_demo.data.transforms.chain import training_chain
 from seg_demo.data.transforms.colour import Clamp, RandomBlur, RandomHue
 from seg_demo.data.transforms.crops import CentreSquare, RandomCrop, SlidingCrop, sliding_crops, sliding_positions
+from seg_demo.data.transforms.paste import RandomPaste
 from seg_demo.data.transforms.sizes import RandomScale, Resize, ResizeByRule, resize_image, resize_label_map
 from seg_demo.data.transforms.tensors import as_pair, normalize, to_tensor
 from seg_demo.data.transforms.windows import RandomRotation, RandomWindow
@@ -13,6 +14,7 @@ __all__ = [
     "RandomBlur",
     "RandomCrop",
     "RandomHue",
+    "RandomPaste",
     "RandomRotation",
     "RandomScale",
     "RandomWindow",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torchvision.transforms import v2
 
 from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.data.transforms.colour import Clamp, RandomBlur, RandomHue
+from seg_demo.data.transforms.paste import Pair, RandomPaste
 from seg_demo.data.transforms.windows import RandomWindow
 
 
@@ -23,6 +26,8 @@ def training_chain(
     centred: bool = False,
     focus: float = 0.0,
     category_max_ratio: float = 1.0,
+    paste: float = 0.0,
+    others: Callable[[], Pair] | None = None,
     color: float = 0.4,
     hue: float = 0.05,
     blur: float = 0.2,
@@ -34,9 +39,10 @@ def training_chain(
 
     They come out as (3, `crop`, `crop`) float32, normalised by `preprocessing`, and (1, `crop`, `crop`) uint8. The
     picture is taken as it is: resizing it by the rule of `preprocessing` comes before. scale, stretch, rotation, flip,
-    vertical_flip, centred, focus, category_max_ratio: see `RandomWindow`. color: largest relative change of
-    brightness, contrast and saturation. hue: largest shift of the hue, in turns. blur, grayscale: chances. noise:
-    standard deviation of Gaussian noise in units of [0, 1]. What is 0 is left out and costs nothing.
+    vertical_flip, centred, focus, category_max_ratio: see `RandomWindow`. paste: chance of `RandomPaste`, which takes
+    the other picture from `others`. color: largest relative change of brightness, contrast and saturation. hue: largest
+    shift of the hue, in turns. blur, grayscale: chances. noise: standard deviation of Gaussian noise in units of
+    [0, 1]. What is 0 is left out and costs nothing.
 
     >>> from seg_demo.data.procedural import ProceduralNewts
     >>> from seg_demo.data.transforms import as_pair
@@ -55,9 +61,11 @@ def training_chain(
         (blur, v2.RandomApply([RandomBlur()], blur)),
         (noise, v2.GaussianNoise(sigma=noise)),
     ]
+    pasting = [RandomPaste(paste, others, window, ignore_index)] if paste and others else []
     return v2.Compose(
         [
             window,
+            *pasting,
             *(step for amount, step in steps if amount > 0),
             Clamp(),
             v2.ToDtype(torch.float32, scale=True),
