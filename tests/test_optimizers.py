@@ -8,14 +8,17 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from seg_demo.errors import UserError
 from seg_demo.models import build_model
-from seg_demo.models.adapt import freeze
+from seg_demo.models.adapt import freeze, head_names
 from seg_demo.models.model import SegmentationModel
 from seg_demo.train.config import OptimizerSettings
+from seg_demo.train.muon import orthogonal
 from seg_demo.train.optimizers import (
     OPTIMIZERS,
     build_optimizer,
@@ -30,6 +33,7 @@ SETTINGS = {
     "sgd": OptimizerSettings("sgd", 0.1, 0.1, momentum=0.9, new_factor=4.0, bias_factor=2.0),
     "sgd with nesterov": OptimizerSettings("sgd", 0.1, momentum=0.9, nesterov=True),
     "sgd without momentum": OptimizerSettings("sgd", 0.1, momentum=0.0),
+    "muon": OptimizerSettings("muon", 0.02, 0.1, new_factor=4.0),
 }
 
 
@@ -78,7 +82,7 @@ def test_what_is_frozen_does_not_learn() -> None:
     assert {group["name"] for group in optimizer.param_groups} == {"new"}
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "muon"])
 def test_steps_are_those_of_plain_loops(name: str) -> None:
     """Four steps like those of PyTorch's own loop over single parameters, for weights in any order in memory."""
     asked = SETTINGS[name]
@@ -133,7 +137,7 @@ def test_parameters_whose_first_gradient_comes_later(name: str) -> None:
     assert len(optimizer.state_dict()["state"]) == 4
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
 def test_equal_runs_give_equal_bits(name: str) -> None:
     ends = []
     for _ in range(2):
@@ -143,6 +147,66 @@ def test_equal_runs_give_equal_bits(name: str) -> None:
             step(model, optimizer, number)
         ends.append(weights(model))
     assert equal(*ends)
+
+
+# Muon
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    rows=st.integers(1, 40),
+    columns=st.integers(1, 40),
+    scale=st.sampled_from([1e-6, 1.0, 1e4]),
+    seed=st.integers(0, 99),
+)
+def test_an_orthogonal_matrix_has_singular_values_near_one(rows: int, columns: int, scale: float, seed: int) -> None:
+    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)) * scale
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    found = orthogonal(matrix)
+    assert found.shape == matrix.shape
+    assert found.dtype == torch.float32
+    inner = left.T @ found @ right.T  # diagonal, with what has become of the singular values
+    kept = values > 0.05 * values.max()  # the smallest need more iterations
+    assert (inner.diagonal()[kept] > 0.3).all()
+    assert (inner.diagonal() < 1.35).all()
+    assert (inner - inner.diagonal().diag()).abs().max() < 0.1
+
+
+def test_muon_learns_convolutions_and_adamw_the_rest() -> None:
+    model = small()
+    plain = copy.deepcopy(model)
+    optimizer = build_optimizer(model, SETTINGS["muon"])
+    heads = tuple(f"{name}." for name in head_names(model))
+    by_muon = {name for name, value in model.named_parameters() if value.ndim == 4 and not name.startswith(heads)}
+    number_of = {id(value): name for name, value in model.named_parameters()}
+    groups = {number_of[id(value)]: group for group in optimizer.param_groups for value in group["params"]}
+    assert {name for name, group in groups.items() if group["muon"]} == by_muon
+    assert len(by_muon) >= 4
+    for name, group in groups.items():
+        share = group["factor"] * (1 if name in by_muon else 4)  # 0.25 of Muon's rate
+        assert share in (1, 4)
+        assert group["weight_decay"] == (0.1 if name in by_muon else 0)
+    before = weights(model)
+    for number in range(3):
+        step(model, optimizer, number)
+    assert all(not torch.equal(value, before[name]) for name, value in model.named_parameters())
+
+    # The first step by hand: momentum times gradient is added to the gradient, which changes its length only.
+    optimizer = build_optimizer(plain, OptimizerSettings("muon", 0.02, 0.1, momentum=0.9))
+    before = weights(plain)
+    step(plain, optimizer, 1)  # with the rate 0.02
+    for name, value in plain.named_parameters():
+        if name in by_muon:
+            assert value.grad is not None
+            update = orthogonal((value.grad * 1.9).flatten(1)).view_as(value)
+            longer = max(1, value.shape[0] / (value.numel() / value.shape[0])) ** 0.5
+            expected = before[name] * (1 - 0.02 * 0.1) - 0.02 * longer * update
+            torch.testing.assert_close(value.detach(), expected)
+        else:  # AdamW's first step is its rate, whatever the gradient is
+            assert value.grad is not None
+            large = value.grad.abs() > 1e-5
+            moved = (value.detach() - before[name])[large]
+            torch.testing.assert_close(moved.abs(), torch.full_like(moved, 0.005), rtol=0.01, atol=1e-6)
 
 
 def test_saved_tensors_are_copies() -> None:

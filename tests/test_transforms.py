@@ -22,6 +22,7 @@ from seg_demo.data.transforms import (
     RandomBlur,
     RandomCrop,
     RandomHue,
+    RandomPaste,
     RandomRotation,
     RandomScale,
     RandomWindow,
@@ -553,3 +554,35 @@ def test_a_training_chain_that_changes_nothing() -> None:
     flipped, flipped_map = v2.Compose([v2.RandomHorizontalFlip(1), v2.RandomVerticalFlip(1)])(image, label_map)
     assert torch.equal(flipped, image.flip(-1, -2))
     assert torch.equal(flipped_map, label_map.flip(-1, -2))
+
+
+# Copy and paste
+
+
+def test_what_is_labelled_in_another_picture_is_pasted() -> None:
+    image, label_map = tv_tensors.Image(torch.zeros(3, 8, 8)), tv_tensors.Mask(torch.ones(1, 8, 8, dtype=torch.uint8))
+    other_map = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    other_map[:, :4] = 2
+    other_map[:, 0] = 255
+    others = lambda: (tv_tensors.Image(torch.ones(3, 8, 8)), tv_tensors.Mask(other_map))  # noqa: E731
+    pasted, labels = RandomPaste(1.0, others, RandomWindow(8))(image, label_map)
+    assert type(pasted) is tv_tensors.Image
+    assert type(labels) is tv_tensors.Mask
+    expected = torch.ones(8, 8)
+    expected[1:4] = 2  # neither the background nor what is ignored comes along
+    assert torch.equal(labels[0].float(), expected)
+    assert torch.equal(pasted.as_subclass(torch.Tensor), (expected == 2).float().expand(3, 8, 8))
+    assert (label_map == 1).all()  # a copy
+    still, same = RandomPaste(0.0, others, RandomWindow(8))(image, label_map)
+    assert still is image
+    assert same is label_map
+
+
+def test_the_chain_pastes_with_its_chance() -> None:
+    image = tv_tensors.Image(torch.zeros(3, 16, 16, dtype=torch.uint8))
+    empty, full = (tv_tensors.Mask(torch.full((1, 16, 16), value, dtype=torch.uint8)) for value in (0, 1))
+    chain = training_chain(16, Preprocessing(), paste=0.25, others=lambda: (image, full))
+    torch.manual_seed(0)
+    share = np.mean([bool((chain(image, empty)[1] == 1).any()) for _ in range(400)])
+    assert 0.18 < share < 0.32
+    assert not any((training_chain(16, Preprocessing())(image, empty)[1] == 1).any() for _ in range(20))

@@ -122,13 +122,12 @@ class _ListPresets(argparse.Action):
 
 @dataclass(frozen=True)
 class Begun:
-    """A run that is held, and what it is to do. kept: flags that the next part of it needs again."""
+    """A run that is held, and what it is to do."""
 
     config: TrainConfig
     pictures: Pictures
     about: dict[str, Any]
     resumed: bool
-    kept: tuple[str, ...] = ()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -148,6 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
     last: Event | None = None
     try:
         begun = _begin(arguments, folder, ranks)
+        _share_cores(begun.config.data.workers)
         grace = 1.0 if ranks.world > 1 else 0.0
         with StopSignals(ranks.writes, grace) as stop, Watcher(ranks.writes) as watcher:
             events = train(
@@ -168,6 +168,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 128 + stop.number if isinstance(last, RunStopped) and stop() else 0
 
 
+def _share_cores(workers: int) -> None:
+    """On a CPU, leave each process that prepares pictures a core: threads that must wait for one cost a lot."""
+    import torch
+
+    if workers and not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, torch.get_num_threads() - workers))
+
+
 def _ended(arguments: argparse.Namespace, folder: Run, begun: Begun, started: Event | None, last: Event) -> int:
     """Say what there is now, and how to go on."""
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
@@ -177,7 +185,7 @@ def _ended(arguments: argparse.Namespace, folder: Run, begun: Begun, started: Ev
         print(f"error: {last.reason}", file=sys.stderr)
         return 1
     if isinstance(last, RunStopped):
-        write(f"Go on with: {_go_on(arguments, begun)}")
+        write(f"Go on with: {_go_on(arguments)}")
         return 0
     if isinstance(started, RunStarted) and begun.resumed and started.step == last.step:
         more = "--steps, --epochs or --minutes" + (
@@ -241,24 +249,21 @@ def _resume(arguments: argparse.Namespace, folder: Run, ranks: Ranks) -> Begun:
             source=config.data.source or "this run", run=folder.folder,
         )  # fmt: skip
     config = recipe.unchanged(config, asked, pictures, about, folder.folder)
-    differing = recipe.differing(config, was)
-    # The run keeps the settings that it was begun with, so whatever goes on with this part has to say them again.
-    again = {path: value for path, value in flags.items() if path in differing}
-    kept = {recipe.flag(path): value for path, value in again.items() if path not in recipe.LENGTH or value != "0"}
-    if "model.checkpoint" in differing:
-        kept["--model"] = config.model.checkpoint
-    if length := [f"--{name} {flags[name]}" for name in recipe.LENGTH if f"--{name}" in kept]:
-        about = {**about, "command": f"{about.get('command')}, resumed with {length[0]}"}
+    if differing := recipe.differing(config, was):
+        if length := [f"--{name} {flags[name]}" for name in recipe.LENGTH if name in differing and flags[name] != "0"]:
+            about = {**about, "command": f"{about.get('command')}, resumed with {length[0]}"}
+        if ranks.writes:
+            folder.amend(config, about)
     ranks.wait()
-    return Begun(config, pictures, about, resumed=True, kept=tuple(word for pair in kept.items() for word in pair))
+    return Begun(config, pictures, about, resumed=True)
 
 
-def _go_on(arguments: argparse.Namespace, begun: Begun) -> str:
+def _go_on(arguments: argparse.Namespace) -> str:
     """The command that goes on, as it can be pasted."""
     words = ["python", "-m", "seg_demo", "train"]
     if (processes := os.environ.get("LOCAL_WORLD_SIZE", "1")) != "1":
         words = ["torchrun", "--nproc-per-node", processes, "-m", "--", "seg_demo", "train"]
-    words += ["--run", str(arguments.run), "--resume", *begun.kept]
+    words += ["--run", str(arguments.run), "--resume"]
     for name in ("seconds", "device", "out"):
         if value := getattr(arguments, name):
             words += [f"--{name}", str(value)]

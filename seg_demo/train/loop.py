@@ -50,9 +50,10 @@ def train(
     """Train as `config` says, from the state in `run` on, where there is one.
 
     config: as `complete` leaves it. about: what the checkpoints say of their training, besides what is known here.
-    seconds: of this part of the run; the next call goes on. stop: asked between any two steps or validation pictures.
-    device: None takes CUDA where there is one. What is measured and saved is the running average of the weights, where
-    there is one. `run`/best has the best figure so far; without validation pictures there is only `run`/last.
+    seconds: of this part of the run, which has one step at least; the next call goes on. stop: asked between any two
+    steps or validation pictures. device: None takes CUDA where there is one. What is measured and saved is the running
+    average of the weights, where there is one. `run`/best has the best figure so far; without validation pictures there
+    is only `run`/last.
 
     Stopped and resumed any number of times, also by a kill, it comes to the same weights, on the CPU bit for bit, where
     the length is given in steps or epochs. A loss or weight that is not finite ends it with `RunFailed`. Raises
@@ -64,11 +65,11 @@ def train(
     order = Order((len(pictures.real), len(pictures.drawn)), config.data.drawn_share, config.seed)
     length = Length.of(config, order.epoch_length)
     torch.manual_seed(config.seed)
-    model = starting_model(config, pictures.classes, pictures.task)
+    model = starting_model(config, pictures.classes, pictures.task, fresh=not run.has_state)
     learner = Learner(model, config, pictures.classes, pictures.task, place, ranks)
     saving = Saving(run, learner, config, pictures, about or {}, ranks)
     progress = saving.load()
-    before = progress.seconds
+    before, started_at = progress.seconds, progress.step
     ending: list[Event] = []
     yield RunStarted(
         len(pictures.real), len(pictures.drawn), len(pictures.validation), length.steps, progress.step,
@@ -106,7 +107,7 @@ def train(
                 if progress.over(length) and progress.validated == progress.step:
                     ending = [RunFinished(progress.step, progress.seconds, "its length is reached")]
                     break
-                if (asked := ranks.any(broken_off or stop())) or now >= seconds:
+                if (asked := ranks.any(broken_off or stop())) or (now >= seconds and progress.step > started_at):
                     saving.state(progress, now)
                     reason = "as it was asked to" if asked else "this part is over"
                     ending = [saving.checkpoint("last", progress), RunStopped(progress.step, reason)]

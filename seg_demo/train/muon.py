@@ -43,7 +43,9 @@ class Muon(torch.optim.AdamW):
     def _follow(self, weight: Tensor, rate: float, weight_decay: float) -> None:
         state = self.state[weight]
         if not state:
-            state["momentum_buffer"] = torch.zeros_like(weight)
+            # AdamW counts steps, too, and expects all states to have the count when they are loaded.
+            state |= {"step": torch.zeros(()), "momentum_buffer": torch.zeros_like(weight)}
+        state["step"] += 1
         average = state["momentum_buffer"].mul_(self.momentum).add_(weight.grad)
         update = weight.grad.add(average, alpha=self.momentum).flatten(1)  # type: ignore[union-attr]
         rows, columns = update.shape

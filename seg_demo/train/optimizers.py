@@ -125,10 +125,12 @@ def check_tensors(what: str, wanted: Mapping[str, Tensor], found: Mapping[str, T
 
 def _state_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, Tensor]:
     """What the optimiser keeps of a parameter: tensors of the right shape, dtype, device and order in memory."""
-    if isinstance(optimizer, torch.optim.AdamW) and not _by_muon(optimizer, parameter):
+    if _by_muon(optimizer, parameter):
+        return {"step": torch.zeros(()), "momentum_buffer": torch.empty_like(parameter.detach())}
+    if isinstance(optimizer, torch.optim.AdamW):
         step = torch.zeros((), device=parameter.device)
         return {"step": step} | {key: torch.empty_like(parameter.detach()) for key in ("exp_avg", "exp_avg_sq")}
-    if isinstance(optimizer, Muon) or optimizer.defaults["momentum"]:
+    if optimizer.defaults["momentum"]:
         return {"momentum_buffer": torch.empty_like(parameter.detach())}
     return {}
 

@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,8 +62,7 @@ class Run:
             )
         with self._told():
             self._hold()
-            text = json.dumps({**to_document(config), "about": dict(about)}, indent=2, ensure_ascii=False)
-            _write(self._config, text.encode("utf-8", "surrogatepass") + b"\n")
+        self.amend(config, about)
 
     def go_on(self) -> tuple[TrainConfig, dict[str, Any]]:
         """Hold a run that was begun; its configuration and what it is about.
@@ -84,6 +84,12 @@ class Run:
                 "{file} is damaged, so the run cannot be resumed. Start a new run.", file=self._config
             ) from None
 
+    def amend(self, config: TrainConfig, about: Mapping[str, object]) -> None:
+        """Go on with another configuration from now on; the run is held."""
+        with self._told():
+            text = json.dumps({**to_document(config), "about": dict(about)}, indent=2, ensure_ascii=False)
+            _write(self._config, text.encode("utf-8", "surrogatepass") + b"\n")
+
     def save_state(self, tensors: Mapping[str, Tensor], progress: Mapping[str, object]) -> None:
         """Replace the state by another, as one file: whoever looks sees all of the old one or all of the new one.
 
@@ -97,11 +103,15 @@ class Run:
             self._state.parent.mkdir(parents=True, exist_ok=True)
             _write(self._state, save(kept, metadata={"format": "pt", "progress": document}))
 
+    @property
+    def has_state(self) -> bool:
+        return self._state.is_file()
+
     def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors and progress that were last saved; None where nothing was saved yet."""
         from safetensors import SafetensorError, safe_open
 
-        if not self._state.is_file():
+        if not self.has_state:
             return None
         try:
             with safe_open(self._state, framework="pt", device="cpu") as file:
@@ -196,6 +206,8 @@ class Run:
                 "Another process is training in {folder}. Wait for it or stop it.", folder=self.folder
             ) from None
         self._lock = lock
+        if hasattr(os, "register_at_fork"):  # a worker that outlives a killed process would hold the run with its copy
+            os.register_at_fork(after_in_child=_closing(weakref.ref(self)))
 
     def _clean(self) -> None:
         """Remove what a killed process left half written, and put back what it had moved aside."""
@@ -218,6 +230,14 @@ class Run:
                 "The run cannot be written to {folder} ({reason}). Free some space or choose another folder.",
                 folder=self.folder, reason=error.strerror or error,
             ) from None  # fmt: skip
+
+
+def _closing(run: weakref.ref[Run]) -> Callable[[], None]:
+    def close() -> None:
+        if held := run():
+            held.close()
+
+    return close
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -35,13 +35,18 @@ def complete(config: TrainConfig, pictures: Pictures) -> TrainConfig:
     return replace(config, model=model, data=data, loss=loss)
 
 
-def starting_model(config: TrainConfig, classes: ClassMap, task: Task) -> SegmentationModel:
+def starting_model(config: TrainConfig, classes: ClassMap, task: Task, fresh: bool = True) -> SegmentationModel:
     """The model as `config.model` says, with class layers for `classes`; new weights are drawn with torch's seed.
+
+    fresh: whether it begins, or gets weights of its own afterwards, so that those it began with need not be there.
 
     Where it starts from weights for other classes, the layers that make class scores are new. Raises `UserError` where
     a checkpoint cannot be loaded or published weights do not arrive.
     """
     settings, outputs = config.model, 1 if task == "binary" else len(classes)
+    if not fresh:
+        model = build_model(settings.architecture, outputs, **settings.arguments)
+        return freeze(model) if settings.freeze else model
     if settings.checkpoint:
         start = load_checkpoint(settings.checkpoint)
         model, known = cast(SegmentationModel, start.model), start.config.classes.names
