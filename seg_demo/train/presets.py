@@ -71,7 +71,8 @@ _NEWTS = TrainConfig(
     ModelSettings("unet", {"width": 16, "depth": 4, "stem": 2}),
     DataSettings(preprocessing=Preprocessing("longest", 160), crop=128, drawn_share=0.5, drawn_pictures=400, workers=1),
     Augmentation(
-        vertical_flip=0.2, rotation=30.0, scale=(0.6, 1.6), stretch=0.2, focus=0.5, paste=0.5, blur=0.0, noise=0.03,
+        vertical_flip=0.2, rotation=30.0, scale=(0.6, 1.6), stretch=0.2, focus=0.5, paste=0.5, color=0.2, hue=0.03,
+        blur=0.0, noise=0.03,
         grayscale=0.1,
     ),
     LossSettings("cross-entropy+dice"),
@@ -238,7 +239,7 @@ PRESETS: dict[str, Preset] = {
         replace(
             _NEWTS,
             data=replace(_NEWTS.data, task="multiclass", classes=NEWTS_SPECIES),
-            augmentation=replace(_NEWTS.augmentation, hue=0.03, grayscale=0.05),  # colours tell them apart
+            augmentation=replace(_NEWTS.augmentation, grayscale=0.05),  # colours tell them apart
             steps=2000,
         ),
         "It tells red-bellied newts (akahara) from marbled newts (madara).",
