@@ -72,8 +72,7 @@ _NEWTS = TrainConfig(
     DataSettings(preprocessing=Preprocessing("longest", 160), crop=128, drawn_share=0.5, drawn_pictures=400, workers=1),
     Augmentation(
         vertical_flip=0.2, rotation=30.0, scale=(0.6, 1.6), stretch=0.2, focus=0.5, paste=0.5, color=0.2, hue=0.03,
-        blur=0.0, noise=0.03,
-        grayscale=0.1,
+        blur=0.0, noise=0.03, grayscale=0.1,
     ),
     LossSettings("cross-entropy+dice"),
     OptimizerSettings("muon", 0.02, 0.01, clip=0.0),
