@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from benchmarks.markdown import table, write_table
 from seg_demo.checkpoint import CheckpointConfig, save_checkpoint
-from seg_demo.data.transforms import as_pair, normalize
+from seg_demo.data.transforms import CentreSquare, as_pair, normalize
+from seg_demo.data.transforms.sizes import resized
 from seg_demo.models import build_model
 from seg_demo.settings import changed
 from seg_demo.train.config import TrainConfig
@@ -47,7 +48,7 @@ COMMON = {
 }  # fmt: skip
 
 
-def network(pictures: Pictures, weights: str | None, folder: Path) -> Path:
+def network(pictures: Pictures, weights: str | None, crop: int, folder: Path) -> Path:
     """A checkpoint of DeepLabV3 on ResNet-101 to start from."""
     torch.manual_seed(0)
     arguments = {"backbone": "resnet101"}
@@ -57,10 +58,10 @@ def network(pictures: Pictures, weights: str | None, folder: Path) -> Path:
         for norm in model.get_submodule("backbone").modules():
             if isinstance(norm, nn.BatchNorm2d):
                 norm.momentum = 1.0
-        some = [as_pair(pictures.real[index])[0] for index in range(min(8, len(pictures.real)))]
-        images = torch.stack([normalize(image, config.preprocessing).as_subclass(Tensor) for image in some])
+        some = [CentreSquare()(*as_pair(pictures.real[index]))[0] for index in range(min(8, len(pictures.real)))]
+        images = torch.stack([normalize(resized(image, crop, crop), config.preprocessing) for image in some])
         with torch.no_grad():
-            model.train().encode(images)
+            model.train().encode(images.as_subclass(Tensor))
     return save_checkpoint(folder / "start", model, config)
 
 
@@ -89,7 +90,7 @@ def report(arguments: argparse.Namespace) -> str:
     rows, trainings = [], []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        start = network(pictures, arguments.weights, folder)
+        start = network(pictures, arguments.weights, arguments.crop, folder)
         for number, settings in enumerate(WAYS.values()):
             way = complete(changed(config, {"model.checkpoint": str(start), **settings}), pictures)
             if way.model.keep_features:
