@@ -10,6 +10,7 @@ from torchvision.models.segmentation.fcn import FCNHead
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
 from seg_demo.models.backbones import Backbone
+from seg_demo.models.dilated import DilatedConv2d
 from seg_demo.models.layers import PooledBatchNorm2d
 from seg_demo.models.model import SegmentationModel
 
@@ -76,3 +77,5 @@ def train_on_one_image(head: nn.Module) -> None:
     if isinstance(head, ASPP):
         pooling = head.convs[-1]  # mean, convolution, BatchNorm, ReLU
         pooling[2] = PooledBatchNorm2d(pooling[2].num_features)
+        for branch in head.convs[1:-1]:  # convolution, BatchNorm, ReLU
+            branch[0].__class__ = DilatedConv2d
