@@ -31,7 +31,7 @@ LONGER := --steps 6000 --data.preprocessing.size 224 --data.crop 160 --data.draw
   --model.arguments '{"width": 16, "depth": 5, "stem": 2}'
 checkpoints: $(VENV)/runtime
 	for preset in newts-binary newts-species; do \
-	  $(RUN) -m seg_demo train --preset $$preset --data $(NEWTS) --split trainval $(LONGER) --run runs/$$preset --out checkpoints/$$preset && \
+	  $(RUN) -m seg_demo train --preset $$preset --data $(NEWTS) --split trainval $(LONGER) --run runs/$$preset --resume --out checkpoints/$$preset && \
 	  $(RUN) -m seg_demo eval checkpoints/$$preset --data $(NEWTS) --split test --record && \
 	  $(RUN) -m seg_demo eval checkpoints/$$preset --drawn 40 --record && \
 	  $(RUN) -m seg_demo eval checkpoints/$$preset --examples --record || exit 1; \

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from seg_demo.errors import UserError
+from seg_demo.errors import UserError, shorten
 
 IGNORE_INDEX = 255
 MAX_CLASSES = 255  # a label map is uint8 and 255 is taken
+MAX_NAME_LENGTH = 200  # of a class
+
+# Control characters, what ends a line, and halves of characters, which no file in UTF-8 can hold.
+_NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 Color = tuple[int, int, int]
 Task = Literal["binary", "multiclass"]
@@ -22,7 +27,7 @@ Task = Literal["binary", "multiclass"]
 class ClassMap:
     """The classes of a model or a data set; a class id is a position in `names`.
 
-    names: one per class, unique, not empty. colors: one RGB triple of 0..255 per class.
+    names: one per class, unique, 1 to 200 characters in one line. colors: one RGB triple of 0..255 per class.
     ignore_index: the label-map value that stands for "not labelled".
 
     >>> ClassMap.of("background", "cat").names
@@ -50,6 +55,18 @@ class ClassMap:
                 "Class names must be unique and not empty, but {names}. Rename them.",
                 names=f'"{twice[0]}" occurs twice' if twice else "one is empty",
             )  # fmt: skip
+        for name in self.names:
+            if len(name) > MAX_NAME_LENGTH:
+                raise UserError(
+                    "The class name {name} has {count} characters, but {most} is the most. Shorten it.",
+                    name=shorten(name), count=len(name), most=MAX_NAME_LENGTH,
+                )  # fmt: skip
+            if strange := _NOT_IN_A_NAME.search(name):
+                raise UserError(
+                    "The class name {name} holds a control character, a line break or a broken character "
+                    "({character}). Rename the class.",
+                    name=shorten(name), character=f"U+{ord(strange[0]):04X}",
+                )  # fmt: skip
         if any(len(color) != 3 or not all(part in range(256) for part in color) for color in self.colors):
             raise UserError("A class colour must be three whole numbers from 0 to 255. Mend the palette.")
         if self.ignore_index not in range(len(self.names), 256):

@@ -153,8 +153,42 @@ def test_only_checkpoints_are_replaced(tiny_checkpoint: Path, tmp_path: Path) ->
             save_checkpoint(target, checkpoint.model, checkpoint.config)
     assert note.read_text() == "dear diary"
     assert files(photos) == [CONFIG]
+    strange = tmp_path / "bert"
+    shutil.copytree(tiny_checkpoint, strange)
+    (strange / CONFIG).write_text('{"architectures": ["BertModel"]}')
+    with pytest.raises(UserError, match="bert is there already and is no checkpoint, so it is not replaced"):
+        save_checkpoint(strange, checkpoint.model, checkpoint.config)
     (tmp_path / "empty").mkdir()
     assert files(save_checkpoint(tmp_path / "empty", checkpoint.model, checkpoint.config)) == FILES
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"), [(["notes.md"], "notes.md"), (["tokenizer.json", ".git/"], ".git"), (["README.md/"], CARD)]
+)
+def test_a_checkpoint_with_other_files_is_not_replaced(
+    extra: list[str], named: str, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    target = tmp_path / "clone"
+    shutil.copytree(tiny_checkpoint, target)
+    for name in extra:
+        if name.endswith("/"):
+            (target / name).unlink(missing_ok=True)
+            (target / name).mkdir()
+        else:
+            (target / name).write_text("mine")
+    before = files(target)
+    with pytest.raises(UserError, match=f"clone holds {re.escape(named)} besides a checkpoint, which would be lost"):
+        save_checkpoint(target, checkpoint.model, checkpoint.config)
+    assert files(target) == before
+
+
+def test_a_checkpoint_without_its_card_is_replaced(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(tiny_checkpoint)
+    target = tmp_path / "model"
+    shutil.copytree(tiny_checkpoint, target)
+    (target / CARD).unlink()
+    assert files(save_checkpoint(target, checkpoint.model, checkpoint.config)) == FILES
 
 
 def test_weights_are_no_window_into_the_file(tiny_checkpoint: Path, tmp_path: Path) -> None:

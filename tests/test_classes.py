@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +66,19 @@ BLACK = (0, 0, 0)
         (("a", "b"), (BLACK,), 255, "There are 2 class names but 1 colours."),
         (("a", "b", "a"), (BLACK,) * 3, 255, 'Class names must be unique and not empty, but "a" occurs twice.'),
         (("a", " "), (BLACK,) * 2, 255, "Class names must be unique and not empty, but one is empty."),
+        (
+            ("a", "b" * 201),
+            (BLACK,) * 2,
+            255,
+            f"The class name '{'b' * 56}... has 201 characters, but 200 is the most.",
+        ),
+        (("a", "b\x1b[2J"), (BLACK,) * 2, 255, r"The class name 'b\x1b[2J' holds a control character, a line break or"),
+        (
+            ("a\nb",),
+            (BLACK,),
+            255,
+            r"The class name 'a\nb' holds a control character, a line break or a broken character",
+        ),
         (("a",), ((0, 0),), 255, "A class colour must be three whole numbers from 0 to 255."),
         (("a",), ((0, 0, 256),), 255, "A class colour must be three whole numbers from 0 to 255."),
         (("a",), ((0, 0, -1),), 255, "A class colour must be three whole numbers from 0 to 255."),
@@ -76,6 +90,29 @@ BLACK = (0, 0, 0)
 def test_refused(names: tuple, colors: tuple, ignore_index: int, sentence: str) -> None:
     with pytest.raises(UserError, match="^" + re.escape(sentence)):
         ClassMap(names, colors, ignore_index)
+
+
+STRANGE = "\0\t\n\r\x1f\x7f\x85\x9f\u2028\u2029\ud800\udfff"
+
+
+@pytest.mark.parametrize("character", [*STRANGE], ids=ascii)
+def test_characters_that_no_name_holds(character: str) -> None:
+    with pytest.raises(UserError) as caught:
+        ClassMap.of("background", f"a{character}b")
+    told = str(caught.value)
+    assert told.endswith(f"(U+{ord(character):04X}). Rename the class.")
+    assert told.isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 200, "猫" * 200, " a ", "a\xa0b", "a\u3000b", "\U0001f408", "e\u0301", "\ue000"]
+)
+def test_a_name_that_is_taken_can_be_read_from_a_checkpoint(name: str, tmp_path: Path) -> None:
+    from seg_demo.checkpoint.config import CheckpointConfig, read_config
+
+    config = CheckpointConfig("unet", {}, "binary", ClassMap.of("background", name))
+    (tmp_path / "config.json").write_text(config.to_json(), "utf-8")
+    assert read_config(tmp_path).classes == config.classes
 
 
 def test_palette_and_colorize() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.classes import ClassMap
 from seg_demo.cli.main import COMMANDS, main
+from seg_demo.cli.text import printable, write
 from seg_demo.data.folder import open_splits
 from seg_demo.data.procedural import ProceduralNewts
 from seg_demo.data.writer import DataSetWriter
@@ -64,10 +69,10 @@ def test_help_is_quick() -> None:
 
 @pytest.mark.parametrize(
     ("words", "allowed"),
-    [(["--help"], []), *(([command], ["numpy"] if command == "train" else []) for command in COMMANDS)],
+    [(["--help"], []), *(([name], ["numpy"] if name in ("train", "threshold") else []) for name in COMMANDS)],
 )
 def test_nothing_heavy_is_imported_to_read_the_arguments(words: list[str], allowed: list[str]) -> None:
-    """The flags of `train` are made from its settings, whose class maps know NumPy."""
+    """The flags of `train` are made from its settings, whose class maps know NumPy; `threshold` lists its figures."""
     code = (
         f"import sys; from seg_demo.cli.main import build_parser; build_parser({words});"
         "print([name for name in ('torch', 'torchvision', 'gradio', 'numpy', 'PIL', 'tqdm') if name in sys.modules])"
@@ -117,6 +122,54 @@ def test_wrong_flags(words: list[str], part: str, capsys: Captured) -> None:
         call(*words)
     assert stop.value.code == 2
     assert part in capsys.readouterr().err
+
+
+# What is printed
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb", "a\nb"),
+        ("\u72ac\u3000\u00e9", "\u72ac\u3000\u00e9"),
+        ("a\x1b[2Jb", "a\\u001b[2Jb"),
+        ("a\rb\tc", "a\\rb\\tc"),
+        ("\x9b2J", "\\u009b2J"),
+        ("gpj.\u202eevil", "gpj.\\u202eevil"),
+        ("\udcff.png", "\\udcff.png"),
+    ],
+)
+def test_what_is_printed_does_not_steer_the_terminal(text: str, shown: str, capsys: Captured) -> None:
+    write(text)
+    write(text, sys.stderr)
+    assert capsys.readouterr() == (shown + "\n", shown + "\n")
+
+
+@given(st.text())
+def test_printable_json_is_the_same(text: str) -> None:
+    document = printable(json.dumps({text: [text]}, ensure_ascii=False))
+    assert json.loads(document) == {text: [text]}
+    assert not any(unicodedata.category(character).startswith("C") for character in document)
+
+
+def test_names_that_the_terminal_cannot_show(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Shown as they can be, which is valid JSON as well; nothing ends on them."""
+    loaded = load_checkpoint(tiny_checkpoint)
+    names = ("\u80cc\u666f", "\u72ac \u00e9\U0001f415")
+    folder = save_checkpoint(tmp_path / "model", loaded.model, replace(loaded.config, classes=ClassMap.of(*names)))
+    words = ["-m", "seg_demo", "predict", str(folder), str(picture(tmp_path / "a.png")), "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.dumps(names[1])[1:-1].encode() in done.stdout
+
+
+def test_json_where_the_output_is_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
+    name = "\u72ac \u00e9\U0001f415"
+    assert call("data", "check", f"/nowhere/{name}", "--json") == 1
+    assert f"/nowhere/{name}" in json.loads(raw.getvalue())["error"]
 
 
 # predict
@@ -401,6 +454,16 @@ def test_eval_records(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured, m
     assert len(metrics) == 2
     assert (folder / "model.safetensors").read_bytes() == weights
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_eval_records_in_no_clone(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "model")
+    (folder / "notes.md").write_text("mine")
+    assert call("eval", folder, "--drawn", 1, "--record") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""  # it is told before anything is measured
+    assert "model holds notes.md besides a checkpoint, which would be lost, so it is not replaced." in captured.err
+    assert (folder / "notes.md").read_text() == "mine"
 
 
 def test_eval_of_other_classes(tiny_checkpoint: Path, tmp_path: Path, capsys: Captured) -> None:

@@ -16,7 +16,6 @@ from PIL import Image
 
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.cli.main import main
-from seg_demo.cli.threshold import BY
 from seg_demo.data.procedural import ProceduralNewts
 from seg_demo.data.writer import DataSetWriter
 from seg_demo.errors import UserError
@@ -70,7 +69,7 @@ def confusion_at(folder: Path, data: Path, threshold: float) -> ConfusionMatrix:
     return confusion
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", FIGURES)
 def test_the_figures_are_those_of_predicting_again(by: str, model: Path, data: Path, capsys: Captured) -> None:
     assert call(model, "--data", data, "--by", by, "--json") == 0
     document = document_of(capsys)
@@ -154,8 +153,20 @@ def test_classes_are_merged(model: Path, tmp_path: Path, capsys: Captured) -> No
     assert document_of(capsys)["pixels"] > 0
 
 
-def test_what_it_can_be_chosen_by() -> None:
-    assert BY == FIGURES
+def test_what_it_can_be_chosen_by(capsys: Captured) -> None:
+    with pytest.raises(SystemExit):
+        call("model", "--data", "data", "--by", "f2")
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert all(name in last for name in FIGURES)
+
+
+def test_a_clone_is_not_saved_in(model: Path, data: Path, capsys: Captured) -> None:
+    (model / ".git").mkdir()
+    assert call(model, "--data", data, "--save") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""  # it is told before anything is measured
+    assert "model holds .git besides a checkpoint, which would be lost, so it is not replaced." in captured.err
+    assert (model / ".git").is_dir()
 
 
 def test_plot(model: Path, data: Path, tmp_path: Path, capsys: Captured, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,10 +24,12 @@ from training import same, weights
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.cli import progress
 from seg_demo.cli.main import build_parser, main
+from seg_demo.cli.obstacles import check_device
 from seg_demo.cli.recipe import asked, base_checkpoint, command, revision
 from seg_demo.cli.stopping import StopSignals
 from seg_demo.data.procedural import ProceduralNewts
 from seg_demo.data.writer import DataSetWriter
+from seg_demo.errors import UserError
 from seg_demo.settings import settings_of, to_document
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import CheckpointSaved, EpochDone, RunStarted, SampleDrawn, StepDone
@@ -97,6 +100,9 @@ def events(run: str | Path) -> list[dict[str, Any]]:
         ([], "minutes = 3", (0, 0, 3)),
         ([], "steps = 9\nepochs = 2", (9, 2, 0)),
         ([], "seed = 1", (STEPS, 0, 0)),
+        ([], "steps = 1000000000", (10**9, 0, 0)),
+        ([], "epochs = 100000", (0, 1e5, 0)),
+        ([], "[model]\narchitecture = 'segnet'", (STEPS, 0, 0)),
         (["--steps", 5], "minutes = 3", (5, 0, 0)),
     ],
 )
@@ -174,6 +180,7 @@ def test_every_setting_has_one_flag() -> None:
         ("--preset newts-binary --data.drawn_share 0 --seed 0", "--preset newts-binary --data.drawn_share 0.0"),
         ("--preset newts-binary --minutes 0.5", "--preset newts-binary --minutes 0.5"),
         ("--data DATA --model checkpoints/mine --steps 9", "--model.checkpoint MODEL --data DIR --steps 9"),
+        ("--data DATA --config start.json --steps 9", "--model.checkpoint MODEL --data DIR --steps 9"),
         (
             "--config tiny.toml --data DATA --augmentation.scale 0.5,1",
             """--model.arguments '{"width": 4, "depth": 2}' --data DIR --data.crop 32 --augmentation.scale 0.5,1 """
@@ -182,12 +189,17 @@ def test_every_setting_has_one_flag() -> None:
     ],
 )
 def test_the_command_of_a_run(words: str, expected: str, tiny: Path) -> None:
+    start = {"model": {"checkpoint": "checkpoints/mine", "architecture": "segnet", "arguments": {"width": 8}}}
+    Path("start.json").write_text(json.dumps({**start, "data": {"preprocessing": {"size": 64}}}))
     told_ = command(parsed(*words.split()))
     assert shlex.split(told_) == shlex.split(f"python -m seg_demo train {expected} --run RUN".replace("0.0", "0"))
     again = parsed(*shlex.split(told_)[4:-2])  # and it asks for the same
     one, other = (to_document(asked(arguments)) for arguments in (parsed(*words.split()), again))
     for document in (one, other):
-        document["data"].pop("source"), document["model"].pop("checkpoint")
+        document["data"].pop("source")
+        if document["model"].pop("checkpoint"):  # it says these itself
+            document["data"].pop("preprocessing"), document["model"].pop("architecture")
+            document["model"].pop("arguments")
     assert one == other
 
 
@@ -330,6 +342,7 @@ def test_a_run_keeps_what_it_was_resumed_with(
         (["--model", "segnet"], "model.architecture 'unet', not 'segnet'; model.arguments "),
         (["--split", "trainval"], "data.split 'train', not 'trainval'"),
         (["--validation.pictures", 1, "--save_every", 9, "--data.workers", 0], None),
+        (["--data.workers", 1], "data.workers 0, not 1"),
     ],
 )
 def test_only_some_flags_may_be_others(
@@ -378,8 +391,6 @@ def test_resume_with_a_checkpoint_and_balanced_classes(
 
 
 def test_other_pictures_are_not_gone_on_with(begun: Path, data: Path, tmp_path: Path, capsys: Captured) -> None:
-    import shutil
-
     moved = shutil.copytree(data, tmp_path / "moved")
     assert train("--run", begun / "run", "--resume", "--data", moved) == 0
     assert train("--run", begun / "run", "--resume", "--data", "procedural:2") == 1
@@ -420,8 +431,21 @@ def test_patience_is_named_where_it_may_have_ended_a_run(tiny: Path, data: Path,
         ("--data DATA --steps 2 --device gpu", 'There is no device "gpu" here. Use cpu, or leave --device out.'),
         ("--data /nowhere --steps 2", "/nowhere is no folder."),
         ("--data procedural:x --steps 2", 'A drawn data set is named "procedural:COUNT" with 1 to '),
-        ("--data DATA --steps 2 --out DATA", "newts here is no checkpoint, so it is not replaced. Name a new folder"),
-        ("--data DATA --steps 2 --out tiny.toml", "tiny.toml is no checkpoint, so it is not replaced."),
+        ("--data DATA --steps 2 --device meta", 'There is no device "meta" here. Use cpu, or leave --device out.'),
+        (
+            "--data DATA --steps 2 --model BEGUN/run/last --data.preprocessing.size 64",
+            "--data.preprocessing.size is given together with the checkpoint BEGUN/run/last, which says it itself. ",
+        ),
+        ("--data DATA --steps 2 --model BEGUN/run/last --model.arguments {}", "--model.arguments is given together "),
+        (
+            "--data DATA --steps 2 --model.architecture segnet --model BEGUN/run/last",
+            "--model.architecture is given together with the checkpoint BEGUN/run/last, which says it itself. Leave ",
+        ),
+        (
+            "--data DATA --steps 2 --out DATA",
+            "newts here is there already and is no checkpoint, so it is not replaced.",
+        ),
+        ("--data DATA --steps 2 --out tiny.toml", "tiny.toml is there already and is no checkpoint, so it is not "),
         ("--data DATA --steps 2 --out run", "run is no checkpoint, so it is not replaced."),
         ("--data DATA --steps 2 --out tiny.toml/x/y", "tiny.toml/x cannot be written (Not a directory). Choose"),
     ],
@@ -431,9 +455,30 @@ def test_refused(words: str, part: str, tiny: Path, data: Path, begun: Path, cap
     assert train("--run", "run", *given) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert part in error
+    assert part.replace("BEGUN", str(begun)) in error
     assert error.count("\n") == 1
     assert os.listdir(tiny.parent) == ["tiny.toml"]
+
+
+def test_a_folder_with_other_files_is_not_replaced(
+    tiny: Path, data: Path, tiny_checkpoint: Path, capsys: Captured
+) -> None:
+    shutil.copytree(tiny_checkpoint, "bert")
+    Path("bert/tokenizer.json").write_text("{}")
+    assert train("--config", tiny, "--data", data, "--run", "run", "--out", "bert") == 1
+    assert "bert holds tokenizer.json besides a checkpoint, which would be lost" in capsys.readouterr().err
+    assert not Path("run").exists()
+    Path("bert/tokenizer.json").unlink()
+    assert train("--config", tiny, "--data", data, "--run", "run", "--steps", 1, "--out", "bert") == 0
+
+
+@pytest.mark.parametrize(("name", "world", "refused"), [("cpu:0", 2, True), ("cpu:0", 1, False), ("cpu", 2, False)])
+def test_of_many_processes_each_has_its_own_device(name: str, world: int, refused: bool) -> None:
+    if not refused:
+        check_device(name, world)
+        return
+    with pytest.raises(UserError, match='Each of 2 processes takes a device of its own, but --device is "cpu:0". Use '):
+        check_device(name, world)
 
 
 def test_a_run_where_nothing_can_be_written(tiny: Path, data: Path, capsys: Captured) -> None:
@@ -461,8 +506,6 @@ def test_wrong_flags(words: list[str], part: str, capsys: Captured) -> None:
 
 
 def test_pictures_with_errors_are_refused(tiny: Path, data: Path, tmp_path: Path, capsys: Captured) -> None:
-    import shutil
-
     bad = shutil.copytree(data, tmp_path / "bad")
     next((bad / "val/images").iterdir()).write_bytes(b"no picture")
     words = ["--config", tiny, "--data", bad, "--run", "run", "--data.validation_split", ""]

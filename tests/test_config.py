@@ -129,6 +129,10 @@ CROSS_CHECKS: list[tuple[dict[str, Any], str]] = [
         {"optimizer.nesterov": True, "optimizer.name": "sgd", "optimizer.momentum": 0},
         "Nesterov's momentum needs the optimiser sgd and a momentum above 0. Switch it off.",
     ),
+    (
+        {"validation.window": 16},
+        "The setting validation.window is 16, but a window has at least 32 pixels. Set 0 for none.",
+    ),
     ({"validation.scales": []}, "The setting validation.scales is empty. Give 1 for the picture as it is."),
     ({"steps": 0}, "The training settings give no length of the run. Set steps, epochs or minutes."),
     ({"batch_size": 2, "accumulate": 3}, "A batch of 2 crops cannot be cut in 3 parts. Lower accumulate."),
@@ -165,7 +169,7 @@ def test_every_contradiction_has_a_row() -> None:
             from_document(BASE, document(changes))
         raised.add(caught.value.template)
     assert written <= raised
-    assert len(written) == 11
+    assert len(written) == 12
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from seg_demo.classes import ClassMap
 from seg_demo.data.class_file import NamedClasses, read_class_file, write_class_file
-from seg_demo.data.dataset import fingerprint, in_classes
+from seg_demo.data.dataset import Sample, fingerprint, in_classes
 from seg_demo.data.folder import open_folder
 from seg_demo.data.writer import DataSetWriter
 from seg_demo.errors import UserError
@@ -71,12 +71,13 @@ def test_fingerprints(root: Path) -> None:
     name, image, ids = samples[0]
     touched = ids.copy()
     touched[-1, -1] = 2
-    for other in ((name + "x", image, ids), (name, image[::-1], ids), (name, image, touched)):
-        assert fingerprint([other, *samples[1:]]) != fingerprint(samples)  # type: ignore[list-item]
+    for other in (Sample(name + "x", image, ids), Sample(name, image[::-1], ids), Sample(name, image, touched)):
+        assert fingerprint([other, *samples[1:]]) != fingerprint(samples)
 
 
 def mask_of(root: Path) -> Path:
     (sample, *_) = open_folder(root).split("train").pairs  # type: ignore[attr-defined]
+    assert sample.label
     return sample.label
 
 
@@ -207,7 +208,7 @@ def test_class_files(name: str, text: str, wanted: NamedClasses, tmp_path: Path)
 
 
 def test_a_class_file_comes_back(tmp_path: Path) -> None:
-    classes = ClassMap.of("background", "traffic light", "猫 7", "a 1 2 3 b", "#1", "a\u2028b")
+    classes = ClassMap.of("background", "traffic light", "猫 7", "a 1 2 3 b", "#1", "a\u3000b")
     write_class_file(tmp_path / "classes.txt", classes)
     assert read_class_file(tmp_path / "classes.txt") == NamedClasses(classes, True)
 
@@ -220,6 +221,10 @@ def test_a_class_file_comes_back(tmp_path: Path) -> None:
         ("a.txt", b"a 1 2 300", r"line 1: a colour has parts from 0 to 255, not \(1, 2, 300\)"),
         ("a.txt", b"a #000000\nb", "gives a colour for 1 of its 2 classes"),
         ("a.txt", b"a\na", '"a" occurs twice'),
+        ("a.txt", b"a\n" + b"x" * 201, "has 201 characters, but 200 is the most"),
+        ("a.txt", b"a\nb\x07c", r"The class name 'b\\x07c' holds a control character"),
+        ("a.json", b'["a", "b\\nc"]', r"The class name 'b\\nc' holds a control character, a line break"),
+        ("a.json", b'["a", "\\ud800"]', r"The class name '\\ud800' holds .* broken character \(U\+D800\)"),
         ("a.txt", b"x" * (1 << 20) + b"y", "larger than 1 MB"),
         ("a.json", b"{", "is not a list of class names in JSON"),
         ("a.json", b'{"0": "a", "2": "b"}', "is not a list of class names in JSON"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import multiprocessing
+import pickle
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from seg_demo.data.dataset import Sample
-from seg_demo.data.loader import Batch, Key, Order, Pair, ResizedPictures, Varied, batches
+from seg_demo.data.loader import AnyPicture, Batch, Key, Order, Pair, ResizedPictures, Varied, batches
 from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.data.procedural import ProceduralNewts
 from seg_demo.data.transforms import Resize, ResizeByRule, as_pair, training_chain
@@ -356,3 +357,27 @@ def test_pictures_are_kept_in_their_new_size() -> None:
             assert [type(part) for part in pictures[index]] == [tv_tensors.Image, tv_tensors.Mask]
             assert [part.dtype for part in pictures[index]] == [torch.uint8] * 2
     assert equal(first(3, memory=0), first(3, memory=GIGABYTE))
+
+
+def test_what_workers_get_can_be_sent_to_them() -> None:
+    """Elsewhere than on Linux, they do not begin as copies of this process."""
+    pools = (resized(numbered(3)), resized(numbered(2)))
+    chain = training_chain(8, Preprocessing(), paste=1.0, others=AnyPicture(pools, 0.5))
+    varied = Varied(pools, chain, 0)
+    again = pickle.loads(pickle.dumps(varied))
+    for one, other in zip(varied[Key(0, 0, 1)], again[Key(0, 0, 1)], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_worker_that_is_killed_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(*_: object, **__: object) -> Any:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    pools = (resized(numbered(3)), resized(numbered(1)))
+    stream = batches(Varied(pools, training_chain(8, Preprocessing()), 0), Order((3, 1), 0, 0), batch_size=1)
+    next(stream)
+    monkeypatch.setattr(Varied, "__getitem__", ended)
+    with pytest.raises(
+        UserError, match="^A process that prepares pictures was ended by the system, .* Lower"
+    ):
+        next(stream)

@@ -23,7 +23,7 @@ from seg_demo.models.model import SegmentationModel
 from seg_demo.palettes import NEWTS_BINARY, NEWTS_SPECIES, VOC
 from seg_demo.train.balance import median_frequency
 from seg_demo.train.config import DataSettings, ModelSettings, TrainConfig
-from seg_demo.train.pictures import alone, open_pictures
+from seg_demo.train.pictures import open_pictures
 from seg_demo.train.start import complete, starting_model
 from seg_demo.viz.comparison import comparison
 
@@ -54,7 +54,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train", "val", (4, 2)),
         ("train", "test", (4, 1)),
         ("train", "", (4, 0)),
-        ("train", "train", (4, 0)),  # what is learned from is not measured on
         ("trainval", "val", (6, 0)),
         ("trainval", "test", (6, 1)),
         ("val", "test", (2, 1)),
@@ -141,10 +140,7 @@ def test_drawn_pictures_alone() -> None:
     assert not np.array_equal(found.drawn[0].image, other.drawn[0].image)
     species = open_pictures(of(drawn_pictures=3, classes=NEWTS_SPECIES))
     assert species.task == "multiclass"
-    for same in (alone(config), complete(config, found)):
-        assert same.data.drawn_share == 1
-    assert alone(of(source="x", drawn_pictures=3)).data.drawn_share == 0
-    assert alone(of()).data.drawn_share == 0
+    assert complete(config, found).data.drawn_share == 1
 
 
 # The configuration filled up

@@ -81,7 +81,7 @@ def test_share(progress: Progress, length: Length, share: float, ahead: float) -
 
 
 TEN, MINUTE = Length(100, 0), Length(0, 60)
-MADE = {"validated": 10, "validated_share": 0.1}
+MADE = {"validated": 10}
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ MADE = {"validated": 10, "validated_share": 0.1}
         (Progress(19, **MADE), TEN, 0, 0.0, False),  # type: ignore[arg-type]
         (Progress(20, **MADE), TEN, 0, 0.0, True),  # type: ignore[arg-type]
         (Progress(35, **MADE), TEN, 0, 0.0, True),  # type: ignore[arg-type]
-        (Progress(100, validated=90, validated_share=0.9), TEN, 0, 0.0, True),
-        (Progress(100, validated=100, validated_share=1.0), TEN, 0, 0.0, False),
+        (Progress(100, validated=90), TEN, 0, 0.0, True),
+        (Progress(100, validated=100), TEN, 0, 0.0, False),
         (Progress(10, **MADE), TEN, 5, 0.0, False),  # type: ignore[arg-type]
         (Progress(14), TEN, 5, 0.0, False),
         (Progress(15), TEN, 5, 0.0, True),
@@ -105,14 +105,30 @@ MADE = {"validated": 10, "validated_share": 0.1}
         (Progress(7, 6.1), MINUTE, 0, 0.0, True),
         (Progress(7, 6.1), MINUTE, 0, 2.0, False),  # the first would cost too much
         (Progress(7, 8.1), MINUTE, 0, 2.0, True),
-        (Progress(7, 15.0, 2, 0.1, 3.0, 9.0), MINUTE, 0, 0.0, False),  # 12 s of training for 3 s
-        (Progress(7, 21.1, 2, 0.1, 3.0, 9.0), MINUTE, 0, 0.0, True),
-        (Progress(7, 15.0, 2, 0.1, 3.0, 9.0), MINUTE, 7, 0.0, True),  # who says how often gets it
-        (Progress(7, 60.0, 2, 0.1, 30.0, 50.0), MINUTE, 0, 0.0, True),
+        (Progress(7, 15.0, 2, 3.0, 9.0), MINUTE, 0, 0.0, False),  # 12 s of training for 3 s
+        (Progress(7, 21.1, 2, 3.0, 9.0), MINUTE, 0, 0.0, True),
+        (Progress(7, 15.0, 2, 3.0, 9.0), MINUTE, 7, 0.0, True),  # who says how often gets it
+        (Progress(7, 60.0, 2, 30.0, 50.0), MINUTE, 0, 0.0, True),
     ],
 )
 def test_when_a_validation_is_due(progress: Progress, length: Length, every: int, first: float, expected: bool) -> None:
     assert progress.due(length, every, first) is expected
+
+
+def test_a_run_that_is_made_longer_is_validated_in_its_new_part() -> None:
+    progress = Progress(20, validated=20)
+    found = []
+    for step in range(21, 41):
+        progress.step = step
+        if progress.due(Length(40, 0), 0):
+            found.append(step)
+            progress.note_validation(0.0)
+    assert found == [24, 28, 32, 36, 40]
+
+
+def test_a_run_is_not_over_before_its_first_step() -> None:
+    assert not Progress(0, seconds=100.0).over(Length(0, 1.0))
+    assert Progress(1, seconds=100.0).over(Length(0, 1.0))
 
 
 @given(cost=st.floats(0.01, 100), minutes=st.floats(1, 20))
@@ -123,7 +139,7 @@ def test_validations_take_a_share_of_the_time_at_most(cost: float, minutes: floa
         progress.step += 1
         progress.seconds += 1.0
         if not progress.over(length) and progress.due(length, 0, cost):
-            progress.note_validation(length, cost)
+            progress.note_validation(cost)
             progress.seconds += cost
             made += 1
     assert made <= 10
@@ -158,7 +174,7 @@ def test_patience_counts_validations_since_the_best() -> None:
 
 
 def test_a_document_is_the_progress() -> None:
-    progress = Progress(3, 4.5, 2, 0.25, 0.5, 3.0, 0.7, 1, 4)
+    progress = Progress(3, 4.5, 2, 0.5, 3.0, 0.7, 1, 4)
     assert Progress.of({**progress.document(), "events": 7}) == progress
 
 

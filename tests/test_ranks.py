@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from seg_demo.errors import UserError
 from seg_demo.train.ranks import JoinedBatchNorm2d, Ranks
 
 # SGD, because AdamW turns rounding errors of tiny gradients into whole steps.
@@ -88,6 +89,29 @@ def test_one_process_alone_needs_nobody() -> None:
     assert ranks.joined_norms(network, torch.device("cpu")) is network
     assert ranks.learning(network, torch.device("cpu")) is network
     ranks.wait()
+
+
+@pytest.mark.parametrize(
+    ("world", "batch", "parts", "least"), [(2, 1, 1, 2), (2, 9, 4, 8), (3, 2, 1, 3), (1, 5, 2, None), (2, 5, 1, None)]
+)
+def test_batches_that_cannot_be_shared(world: int, batch: int, parts: int, least: int | None) -> None:
+    if least is None:
+        Ranks(0, world).check(batch, parts)
+        return
+    with pytest.raises(UserError) as caught:
+        Ranks(0, world).check(batch, parts)
+    assert str(caught.value) == (
+        f"A batch of {batch} crops in {parts} parts cannot be shared by {world} processes. "
+        f"Take a multiple of {least} as batch_size."
+    )
+
+
+def test_processes_that_see_different_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = Ranks()
+    ranks.check_agreement(5)
+    monkeypatch.setattr(ranks, "first", lambda step: 0)
+    with pytest.raises(UserError, match="^The processes do not see the same run folder. Put it on a disk"):
+        ranks.check_agreement(5)
 
 
 @pytest.mark.parametrize("affine", [True, False])

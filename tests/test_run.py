@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -26,8 +27,10 @@ from seg_demo.checkpoint import exchange, load_checkpoint
 from seg_demo.data.dataset import Sample
 from seg_demo.errors import UserError
 from seg_demo.models.registry import ARCHITECTURES
+from seg_demo.train.board import Board
 from seg_demo.train.events import EpochDone, Event, RunStarted, RunStopped, SampleDrawn, StepDone
 from seg_demo.train.loop import train
+from seg_demo.train.progress import Progress
 from seg_demo.train.run import Run
 
 STARTED = RunStarted(1, 0, 0, 2, 0, 1, 1, "cpu", "float32", 1)
@@ -49,7 +52,6 @@ def held(tmp_path: Path) -> Iterator[Run]:
 
 
 def progress(**changes: Any) -> dict[str, Any]:
-    from seg_demo.train.progress import Progress
 
     return {**Progress().document(), "events": 0, **changes}
 
@@ -534,7 +536,6 @@ def test_names_of_samples_in_a_run(tmp_path: Path) -> None:
 def test_samples_are_forgotten_with_their_events(held: Run) -> None:
     for step in (2, 4, 6):
         sample_file(held, step, "cat")
-    (held.samples / "strange").mkdir()
     held.forget(0, 5)
     assert sorted(path.name for path in held.samples.iterdir()) == ["0000002", "0000004"]
     held.forget(0, 4)
@@ -639,3 +640,68 @@ def test_a_validation_that_is_made_again_is_shown_once(tmp_path: Path) -> None:
     scalars, images = curves(tmp_path / "tensorboard")
     assert [step for step, _ in scalars["validation/mean_iou"]] == [2]
     assert images == {"square_0": [2]}
+
+
+# What a stranger's run may hold
+
+
+@pytest.mark.parametrize(
+    "name", ["events.jsonl", "log.txt", "samples", "tensorboard", "last", "state/state.safetensors", "samples/0000001"]
+)
+def test_links_are_not_followed(name: str, held: Run, tmp_path: Path) -> None:
+    """They could lead to any file of this machine, which the run would then overwrite or remove."""
+    held.close()
+    victim = tmp_path / "victim"
+    (victim / "thesis").mkdir(parents=True)
+    link = held.folder / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(victim)
+    with pytest.raises(UserError) as caught:
+        Run(held.folder).go_on()
+    assert str(caught.value) == (
+        f"{link} is a link, which a run never makes and does not follow. Put what it leads to in its place."
+    )
+    assert (victim / "thesis").is_dir()
+
+
+def test_what_is_not_of_the_run_is_left_where_it_is(held: Run) -> None:
+    (held.samples / "mine").mkdir(parents=True)
+    held.forget(0, 0)
+    assert (held.samples / "mine").is_dir()
+
+
+def test_a_run_without_its_state_does_not_begin_again_in_silence(held: Run) -> None:
+    list(held.record([RunStopped(3, "as it was asked to")]))
+    with pytest.raises(UserError) as caught:
+        held.load_state()
+    assert str(caught.value) == (
+        f"The state of the run {held.folder} is gone, so it cannot be resumed. "
+        "Start a new run; the checkpoints in it are good."
+    )
+    assert len(held.events()) == 1
+
+
+def test_a_state_that_is_no_runs_is_not_gone_on_from(tmp_path: Path) -> None:
+    (tmp_path / "run" / "state").mkdir(parents=True)
+    (tmp_path / "run" / "state" / "state.safetensors").write_bytes(b"x")
+    with pytest.raises(UserError, match="is no run: it holds state. Name a new folder"):
+        Run(tmp_path / "run").begin(QUICK, {})
+
+
+@pytest.mark.parametrize(
+    "change", [{"parts": -1}, {"step": "x"}, {"step": -3}, {"seconds": math.nan}, {"events": None}]
+)
+def test_progress_that_cannot_be(change: dict[str, Any], held: Run) -> None:
+    held.save_state({"x": torch.zeros(1)}, {**Progress().document(), "events": 0, **change})
+    with pytest.raises(UserError, match="is damaged, so the run cannot be resumed"):
+        held.load_state()
+
+
+def test_a_board_that_cannot_write_does_not_hold_the_run_up(tmp_path: Path) -> None:
+    board = Board(tmp_path / "board")
+    board.open(0)
+    board.writer.file_writer.event_writer._worker.stop()
+    board.writer.file_writer.event_writer._worker.join()
+    for step in range(0, 1000, 10):  # more than its queue takes
+        board.show(StepDone(step, 0.0, 0.0, 1.0, 0.1, 1.0, 1.0))
+    board.close()

@@ -534,7 +534,7 @@ def test_one_picture_that_is_too_much(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Tiny, "most", 0)
     with pytest.raises(UserError) as caught:
         run(tiny(batch_size=3), tmp_path)
-    expected = "There is not enough memory to learn from 1 pictures at a time. Lower data.crop or batch_size."
+    expected = "There is not enough memory to learn from one picture at a time. Lower data.crop or batch_size."
     assert str(caught.value) == expected
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seg_demo.checkpoint.card import model_card
-from seg_demo.checkpoint.config import CheckpointConfig, read_config
+from seg_demo.checkpoint.config import MAX_CONFIG_BYTES, CheckpointConfig, read_config
 from seg_demo.checkpoint.exchange import replace_folder
 from seg_demo.errors import UserError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
+FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE)
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
 
     All files are written and synced in a hidden folder beside the target, which then takes its name: whoever
     looks sees a whole checkpoint, see `replace_folder`.
-    Raises `UserError` where the disk does not let us.
+    Raises `UserError` where the disk does not let us, or something else would be lost, see `check_replaceable`.
     """
     from safetensors.torch import save_file
 
     folder = Path(folder)
-    _check_replaceable(folder)
+    check_replaceable(folder)
     staging = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -97,14 +99,35 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
     return folder
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Replacing a folder removes what it holds, so it must be empty or hold a checkpoint."""
-    if folder.is_dir() and (not any(folder.iterdir()) or (folder / WEIGHTS_FILE).is_file()):
+def check_replaceable(folder: Path) -> None:
+    """Replacing a folder removes what it holds: it must be empty, or hold a checkpoint of ours and nothing else.
+
+    Raises `UserError` where it is neither; a folder that is not there is free.
+    """
+    held = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not folder.exists() or (folder.is_dir() and not held):
         return
-    if folder.exists():
+    if not _is_ours(folder / CONFIG_FILE):
         raise UserError(
             "{folder} is there already and is no checkpoint, so it is not replaced. Name a new folder.", folder=folder
         )
+    strange = [path.name for path in held if path.name not in FILES or not path.is_file()]
+    if strange:
+        raise UserError(
+            "{folder} holds {name} besides a checkpoint, which would be lost, so it is not replaced. Name a new "
+            "folder.",
+            folder=folder, name=strange[0],
+        )  # fmt: skip
+
+
+def _is_ours(config: Path) -> bool:
+    """Whether we wrote it; a checkpoint of another program has a config.json and a model.safetensors as well."""
+    try:
+        with config.open("rb") as file:
+            document = json.loads(file.read(MAX_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "seg_demo_version" in document
 
 
 def _sync(path: Path) -> None:

@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+    from seg_demo.checkpoint.folder import check_replaceable
     from seg_demo.data.dataset import DataSet, in_classes
     from seg_demo.data.folder import open_splits
     from seg_demo.data.new_folder import NewFolder
@@ -70,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     checkpoint = load_checkpoint(arguments.checkpoint)
     config = checkpoint.config
+    if arguments.record:
+        check_replaceable(arguments.checkpoint)
     species = config.task == "multiclass"
     samples: DataSet
     if arguments.examples:

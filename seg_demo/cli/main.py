@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from seg_demo import __version__
+from seg_demo.cli.text import escape_unknown, write
 from seg_demo.errors import UserError
 
 # command -> (module with configure(parser) and run(arguments), sentence)
@@ -43,6 +44,8 @@ def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 a problem told in one sentence, 128 + n ended by the signal n."""
+    for stream in (sys.stdout, sys.stderr):
+        escape_unknown(stream)
     argv = sys.argv[1:] if argv is None else argv
     arguments, unknown = build_parser(argv).parse_known_args(argv)
     if unknown:
@@ -68,6 +71,6 @@ def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:
 
 def _failed(arguments: argparse.Namespace, sentence: str) -> int:
     if getattr(arguments, "json", False):  # whoever reads JSON gets JSON
-        print(json.dumps({"error": sentence}, ensure_ascii=False))
-    print(f"error: {sentence}", file=sys.stderr)
+        write(json.dumps({"error": sentence}, ensure_ascii=False))
+    write(f"error: {sentence}", sys.stderr)
     return 1

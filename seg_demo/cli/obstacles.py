@@ -9,23 +9,33 @@ from pathlib import Path
 from seg_demo.errors import UserError
 
 
-def check_device(name: str) -> None:
+def check_device(name: str, world: int = 1) -> None:
+    """Raise where nothing can be computed on the device `name`, or where `world` processes would share it."""
     import torch
 
     try:
-        torch.empty(0, device=name)
+        index = torch.device(name).index
+        torch.zeros(1, device=name).item()  # "meta" takes tensors, but holds no numbers
     except (RuntimeError, AssertionError):
         raise UserError('There is no device "{name}" here. Use cpu, or leave --device out.', name=name) from None
+    if world > 1 and index is not None:
+        raise UserError(
+            'Each of {world} processes takes a device of its own, but --device is "{name}". Use {kind}, or leave '
+            "--device out.",
+            world=world, name=name, kind=torch.device(name).type,
+        )  # fmt: skip
 
 
 def check_places(arguments: argparse.Namespace) -> None:
     """Raise where the run or what is to be saved at its end could not be written, before it has cost an hour."""
+    from seg_demo.checkpoint.folder import check_replaceable
+
     out = arguments.out
     _check_writable(arguments.run)
     if not out:
         return
-    taken = out.is_dir() and any(out.iterdir()) and not (out / "model.safetensors").is_file()
-    if taken or (out.exists() and not out.is_dir()) or arguments.run.resolve().is_relative_to(out.resolve()):
+    check_replaceable(out)
+    if arguments.run.resolve().is_relative_to(out.resolve()):
         raise UserError("{out} is no checkpoint, so it is not replaced. Name a new folder for --out.", out=out)
     _check_writable(out.parent)
 

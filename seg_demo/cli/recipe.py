@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 LENGTH = ("steps", "epochs", "minutes")
 # What may change when a run is resumed: its length, where its pictures are, and what does not touch the weights.
+# The number of workers does: they leave fewer threads, which round otherwise.
 RESUMABLE = (
-    *LENGTH, "save_every", "data.source", "data.workers", "data.memory", "validation.patience", "validation.pictures",
+    *LENGTH, "save_every", "data.source", "data.memory", "validation.patience", "validation.pictures",
 )  # fmt: skip
 SHORT = {"data.source": "data", "data.split": "split"}  # flags that are not called by the path of their setting
-_LONGEST: Mapping[str, Any] = {"steps": 10**9, "epochs": 1e6, "minutes": 1e6}  # stands for what a file leaves open
+# A file is read over both: a length in which the results differ is one that it leaves open.
+_LONG: Mapping[str, Any] = {"steps": 10**9, "epochs": 1e6, "minutes": 1e6}
+_LESS_LONG: Mapping[str, Any] = {"steps": 10**8, "epochs": 1e5, "minutes": 1e5}
+_FIXED = ("model.architecture", "model.arguments", "data.preprocessing.")  # by the checkpoint that a run starts from
 _NETWORKS_OWN: Mapping[str, Any] = {"arguments": {}, "weights": "", "backbone_weights": ""}
 
 
@@ -49,7 +53,8 @@ def asked(arguments: argparse.Namespace, run: TrainConfig | None = None) -> Trai
     """Preset, file and flags, each over what is before it; `run` is what flags alone are changes of, instead.
 
     A length that is given replaces the one before it, whatever it is counted in, and so does a network with all that is
-    its own. Raises `UserError` for what is unknown or cannot be, and where no length is given.
+    its own. Raises `UserError` for what is unknown or cannot be, for a flag that says what a checkpoint to start from
+    fixes, and where no length is given.
     """
     from seg_demo.errors import UserError
     from seg_demo.settings import changed
@@ -59,12 +64,14 @@ def asked(arguments: argparse.Namespace, run: TrainConfig | None = None) -> Trai
     length = {name: getattr(base, name) if arguments.preset or run else 0 for name in LENGTH}
     config = base
     if arguments.config:
-        config = read_settings(arguments.config, replace(base, **_LONGEST))
+        config = read_settings(arguments.config, replace(base, **_LONG))
+        other = read_settings(arguments.config, replace(base, **_LESS_LONG))
+        given = {name: getattr(config, name) for name in LENGTH if getattr(config, name) == getattr(other, name)}
+        length = _one_length(given, length)
         if _network(config) != _network(base):
-            config = read_settings(arguments.config, _bare(replace(base, **_LONGEST)))
+            config = read_settings(arguments.config, _bare(replace(base, **_LONG)))
         config = replace(config, data=replace(config.data, source=_absolute(config.data.source)))
         config = replace(config, model=replace(config.model, checkpoint=_absolute(config.model.checkpoint)))
-        length = _one_length({name: getattr(config, name) for name in LENGTH if not _left_open(config, name)}, length)
     length = _one_length({name: flags.pop(name) for name in LENGTH if name in flags}, length)
     if not (arguments.preset or arguments.config or any(length.values())):
         raise UserError(
@@ -74,7 +81,13 @@ def asked(arguments: argparse.Namespace, run: TrainConfig | None = None) -> Trai
     network = tuple(flags.get(f"model.{name}", value) for name, value in zip(_NETWORK, _network(config), strict=True))
     if network != _network(config):
         config = _bare(config)
-    return changed(config, {**flags, **length})
+    config = changed(config, {**flags, **length})
+    if config.model.checkpoint and (fixed := [path for path in flags if path.startswith(_FIXED)]):
+        raise UserError(
+            "{flag} is given together with the checkpoint {checkpoint}, which says it itself. Leave one of them out.",
+            flag=flag(fixed[0]), checkpoint=Path(config.model.checkpoint),
+        )  # fmt: skip
+    return config
 
 
 def differing(one: TrainConfig, other: TrainConfig) -> list[str]:
@@ -155,6 +168,8 @@ def command(arguments: argparse.Namespace) -> str:
     words = ["python", "-m", "seg_demo", "train"]
     words += ["--preset", arguments.preset] if arguments.preset else []
     other = differing(config, _base(arguments))
+    if config.model.checkpoint:  # which says the rest
+        other = [path for path in other if not path.startswith(_FIXED)]
     words += ["--config", "FILE"] if "data.classes" in other else []
     known = {"data.source": _name, "model.checkpoint": lambda _: "MODEL"}
     length = [name for name in LENGTH if name in other or not arguments.preset]
@@ -221,10 +236,6 @@ def _base(arguments: argparse.Namespace, run: TrainConfig | None = None) -> Trai
 
 def _one_length(given: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     return {**dict.fromkeys(LENGTH, 0), **given} if given else dict(before)
-
-
-def _left_open(config: TrainConfig, name: str) -> bool:
-    return getattr(config, name) == _LONGEST[name]
 
 
 def _is_checkpoint(model: str) -> bool:

@@ -6,19 +6,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seg_demo.cli.evaluate import with_progress
+from seg_demo.cli.progress import with_progress
 from seg_demo.cli.text import table, write
 
 if TYPE_CHECKING:
     from seg_demo.evaluate.threshold import Calibration, Sweep, ThresholdHistogram
 
-BY = ("f1", "iou", "mean_iou", "accuracy")
 SHOWN = tuple(tenth / 10 for tenth in range(1, 10))
 HEADER = ("threshold", "precision", "recall", "F1", "IoU", "mean IoU", "accuracy", "predicted", "")
 COLUMNS = ("precision", "recall", "f1", "iou", "mean_iou", "accuracy", "predicted_share")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    from seg_demo.evaluate.threshold import FIGURES
+
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help='a checkpoint folder of the task "binary"')
     parser.add_argument(
         "--data",
@@ -33,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--by",
-        choices=BY,
+        choices=FIGURES,
         default="f1",
         help="what the best threshold makes highest (default: f1, which has the same best threshold as iou)",
     )
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+    from seg_demo.checkpoint.folder import check_replaceable
     from seg_demo.data.dataset import in_classes
     from seg_demo.data.folder import open_splits
     from seg_demo.errors import UserError
@@ -57,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_plot_path(arguments.plot)
     checkpoint = load_checkpoint(arguments.checkpoint)
     config = checkpoint.config
+    if arguments.save:
+        check_replaceable(arguments.checkpoint)
     if config.task != "binary":
         raise UserError(
             '{name} has the task "multiclass", where the class with the highest probability is taken, so there is no '

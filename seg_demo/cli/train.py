@@ -140,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     ranks, folder = Ranks.of_environment(), Run(arguments.run)
     if arguments.device:
-        obstacles.check_device(arguments.device)
+        obstacles.check_device(arguments.device, ranks.world)
     if ranks.writes:
         obstacles.check_places(arguments)
     started: Event | None = None
@@ -182,7 +182,7 @@ def _ended(arguments: argparse.Namespace, folder: Run, begun: Begun, started: Ev
     from seg_demo.train.events import RunFailed, RunStarted, RunStopped
 
     if isinstance(last, RunFailed):
-        print(f"error: {last.reason}", file=sys.stderr)
+        write(f"error: {last.reason}", sys.stderr)
         return 1
     if isinstance(last, RunStopped):
         write(f"Go on with: {_go_on(arguments)}")

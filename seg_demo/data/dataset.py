@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -48,19 +49,80 @@ class AsBinary(DataSet):
         return b"binary " + self.samples.identity(index)
 
 
-def in_classes(samples: DataSet, classes: ClassMap, task: Task, what: str) -> DataSet:
-    """`samples` in the classes of a model: themselves where there are as many, merged for the task "binary".
+class Renumbered(DataSet):
+    """Another data set whose class number i has the number `order[i]` of `classes`; ignored pixels stay ignored."""
 
-    Raises `UserError` naming both lists otherwise; `what` is the model as it is told to the user.
+    def __init__(self, samples: DataSet, classes: ClassMap, order: Sequence[int]) -> None:
+        self.samples, self.classes = samples, classes
+        self.table = np.full(256, classes.ignore_index, np.uint8)
+        self.table[: len(order)] = order
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]  # no slices
+        name, image, label_map = self.samples[index]
+        return Sample(name, image, self.table[label_map])
+
+    def identity(self, index: int) -> bytes:
+        return b"renumbered " + self.table.tobytes() + self.samples.identity(index)
+
+
+# What classes are called that nobody has named, besides the background: it is their numbers that count.
+_MADE_UP = re.compile(r"class \d+|object")
+
+
+def in_classes(samples: DataSet, classes: ClassMap, task: Task, what: str) -> DataSet:
+    """`samples` in the classes of a model: themselves where the names are the same, in upper or lower case.
+
+    The same names in another order are renumbered. For the task "binary", more classes are merged, and two are taken
+    as background and object whatever they are called. As many classes are taken by their numbers where those of one
+    side have no names of their own. Raises `UserError` naming what differs otherwise; `what` is the model as it is
+    told to the user.
     """
-    if len(samples.classes) == len(classes):
+    known, labelled = classes.names, samples.classes.names
+    if len(known) != len(labelled):
+        if task == "binary":
+            return AsBinary(samples, classes)
+        raise UserError(
+            "{what} knows the classes {known}, but the pictures are labelled {labelled}. Choose another one.",
+            what=what, known=_names(classes), labelled=_names(samples.classes),
+        )  # fmt: skip
+    order = _order(labelled, known)
+    if order is None and (task == "binary" or _made_up(labelled) or _made_up(known)):
+        order = range(len(known))
+    if order is None:
+        raise UserError(
+            '{what} knows the class "{known}", which the pictures lack, and they have "{labelled}", which it does not '
+            "know. Rename the classes of the pictures if they are the same, or choose another model or preset.",
+            what=what, known=_first_other(known, labelled), labelled=_first_other(labelled, known),
+        )  # fmt: skip
+    if [*order] == [*range(len(known))] and samples.classes.ignore_index == classes.ignore_index:
         return samples
-    if task == "binary":
-        return AsBinary(samples, classes)
-    raise UserError(
-        "{what} knows the classes {known}, but the pictures are labelled {labelled}. Choose another one.",
-        what=what, known=_names(classes), labelled=_names(samples.classes),
-    )  # fmt: skip
+    return Renumbered(samples, classes, order)
+
+
+def _order(names: Sequence[str], known: Sequence[str]) -> Sequence[int] | None:
+    """The place of each name among the known ones, None where they are not the same."""
+    for one, other in ((names, known), (_folded(names), _folded(known))):
+        if len(set(other)) == len(other) and set(one) == set(other):
+            return [other.index(name) for name in one]
+    return None
+
+
+def _folded(names: Sequence[str]) -> list[str]:
+    return [name.strip().casefold() for name in names]
+
+
+def _made_up(names: Sequence[str]) -> bool:
+    return len(names) > 1 and names[0] == "background" and all(_MADE_UP.fullmatch(name) for name in names[1:])
+
+
+def _first_other(names: Sequence[str], others: Sequence[str]) -> str:
+    """The first name that is none of the others: in any case, or, where there is no such, in its own."""
+    folded = _folded(others)
+    other = (name for name, plain in zip(names, _folded(names), strict=True) if plain not in folded)
+    return next(other, None) or next(name for name in names if name not in others)
 
 
 def _names(classes: ClassMap) -> str:

@@ -117,8 +117,26 @@ def batches(
             if isinstance(batch, UserError):
                 raise batch
             yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "A process that prepares pictures was ended by the system, which mostly is for want of memory. Lower "
+            "data.workers, data.memory or data.crop."
+        ) from None
     finally:
         del iterator  # ends the workers; the garbage collector would take seconds to come by
+
+
+class AnyPicture:
+    """Draws a pair, by torch's global random numbers: of the second pool with the chance `share`."""
+
+    def __init__(self, pools: tuple[Sequence[Pair], Sequence[Pair]], share: float) -> None:
+        self.pools, self.share = pools, share
+
+    def __call__(self) -> Pair:
+        pool = self.pools[int(torch.rand(()) < self.share)]
+        return pool[int(torch.randint(len(pool), ()))]
 
 
 class _Told(Dataset[tuple[Key, Pair | UserError]]):

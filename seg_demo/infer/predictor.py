@@ -16,6 +16,7 @@ from seg_demo.checkpoint.folder import Checkpoint
 from seg_demo.data.transforms import normalize, to_tensor
 from seg_demo.data.transforms.sizes import resized
 from seg_demo.errors import UserError
+from seg_demo.infer.memory import is_out_of_memory
 from seg_demo.infer.segmentation import Segmentation
 from seg_demo.infer.tiling import resized_strips, stride_of_window, tiled_logits
 from seg_demo.infer.variants import MeanProbability, Variant, variants_of
@@ -185,12 +186,6 @@ def _device(name: str) -> torch.device:
 
 def _joined(strips: Iterator[tuple[int, int, Tensor]]) -> Tensor:
     return torch.cat([strip for _, _, strip in strips], dim=1)  # (C, h, w)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is the CPU's or a GPU's memory running out, for which torch raises different things."""
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text
 
 
 class _Clock:

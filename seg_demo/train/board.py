@@ -25,7 +25,7 @@ class Board:
         self.writer = SummaryWriter(str(self.folder), purge_step=first, filename_suffix=f".{first:09}")
 
     def show(self, event: Event) -> None:
-        if self.writer is None:
+        if self.writer is None or not self._writing():
             return
         if isinstance(event, StepDone) and event.step % EVERY_STEPS == 0:
             for name, value in (
@@ -44,5 +44,9 @@ class Board:
             self.writer.add_image(event.file.stem, read_image(event.file), event.step, dataformats="HWC")
 
     def close(self) -> None:
-        if self.writer is not None:
+        if self.writer is not None and self._writing():
             self.writer.close()
+
+    def _writing(self) -> bool:
+        """Whether the writer's thread lives: without it, as after a disk was full, the writer waits for ever."""
+        return self.writer.file_writer.event_writer._worker.is_alive()

@@ -61,9 +61,7 @@ class DataSettings:
     classes: ClassMap | None = None  # None takes those of the pictures
     split: str = setting("train", "The pictures that are learned from.", choices=("train", "trainval", "val", "test"))
     validation_split: str = setting(
-        "val",
-        "The pictures that are measured on while it learns; empty for none.",
-        choices=("", "val", "test", "train"),
+        "val", "The pictures that are measured on while it learns; empty for none.", choices=("", "val", "test")
     )
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     crop: int = setting(256, "Side of the squares that are cut out and learned from, in pixels.", low=32, high=4096)
@@ -208,6 +206,11 @@ class ValidationSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        if 0 < self.window < 32:
+            raise UserError(
+                "The setting validation.window is {value}, but a window has at least 32 pixels. Set 0 for none.",
+                value=self.window,
+            )
         if not self.scales:
             raise UserError("The setting validation.scales is empty. Give 1 for the picture as it is.")
 
@@ -239,7 +242,9 @@ class TrainConfig:
     channels_last: bool = setting(True, "Keep the channels of a pixel together in memory, which convolutions like.")
     compile: bool = setting(False, "Compile the network first (torch.compile): worth it for long runs.")
     seed: int = setting(0, "Of new weights, of the order of the pictures and of their variations.", low=0, high=2**31)
-    save_every: float = setting(30.0, "Seconds of training that a crash may cost at most.", low=0, high=10**6)
+    save_every: float = setting(
+        30.0, "Seconds after which the state is saved again, or 20 times as long as that takes.", low=0, high=10**6
+    )
 
     def __post_init__(self) -> None:
         check(self)

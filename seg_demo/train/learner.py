@@ -89,13 +89,14 @@ class Learner:
         """
         set_rate(self.optimizer, rate)
         self.model.train()
-        while True:
+        loss = None
+        while loss is None:
             try:
                 loss = self._gradient(batch)
-                break
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+            if loss is None:  # and the error is gone, which kept what had been computed in memory
                 self._halve(len(batch.label_maps))
         if self.average:
             self.average.update(self.model)
@@ -138,8 +139,8 @@ class Learner:
     def _halve(self, pictures: int) -> None:
         if self.parts >= pictures or self.ranks.world > 1:
             raise UserError(
-                "There is not enough memory to learn from {count} pictures at a time. Lower data.crop or batch_size.",
-                count=pictures if self.ranks.world > 1 else 1,
+                "There is not enough memory to learn from {what}. Lower data.crop or batch_size.",
+                what="one picture at a time" if self.ranks.world == 1 else "a batch in so many processes",
             )
         self.parts = min(2 * self.parts, pictures)
         self.optimizer.zero_grad(set_to_none=True)
@@ -166,19 +167,18 @@ class Learner:
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = value
         try:
-            random, scaler = parts["random"], parts["scaler"][""]
+            random, scaler = parts["random"], json.loads(bytes(parts["scaler"][""].tolist()))
             self.model.load_state_dict(parts["model"])
-        except (RuntimeError, KeyError):
+            torch.set_rng_state(random[""])
+        except (RuntimeError, KeyError, TypeError, ValueError):
             raise UserError("The state of the run belongs to another model. Start a new run.") from None
         load_optimizer_tensors(self.optimizer, parts["optimizer"])
         if self.average:
             self.average.load(parts["average"])
-        torch.set_rng_state(random[""])
         if self.device.type == "cuda" and "cuda" in random:
             torch.cuda.set_rng_state(random["cuda"], self.device)
-        state: dict[str, Any] = json.loads(bytes(scaler.tolist()))
         if self.scaler.is_enabled():
-            self.scaler.load_state_dict(state)
+            self.scaler.load_state_dict(scaler)
 
 
 def _finite(values: list[Tensor]) -> bool:

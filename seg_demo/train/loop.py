@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from seg_demo.checkpoint import Checkpoint
-from seg_demo.data.loader import Batch, Order, Pair, ResizedPictures, Varied, batches, keys_of_batches
+from seg_demo.data.loader import AnyPicture, Batch, Order, ResizedPictures, Varied, batches, keys_of_batches
 from seg_demo.data.transforms import training_chain
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import (
@@ -60,6 +60,7 @@ def train(
     `UserError` where there are no pictures, one cannot be read, or memory or disk are too small.
     """
     ranks = ranks or Ranks()
+    ranks.check(config.batch_size, config.accumulate)
     begun = time.perf_counter()
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     order = Order((len(pictures.real), len(pictures.drawn)), config.data.drawn_share, config.seed)
@@ -69,6 +70,7 @@ def train(
     learner = Learner(model, config, pictures.classes, pictures.task, place, ranks)
     saving = Saving(run, learner, config, pictures, about or {}, ranks)
     progress = saving.load()
+    ranks.check_agreement(progress.step)
     before, started_at = progress.seconds, progress.step
     ending: list[Event] = []
     yield RunStarted(
@@ -92,7 +94,7 @@ def train(
                         device=str(place), ranks=ranks, stop=stop,
                     )  # fmt: skip
                     if metrics is not None:
-                        progress.note_validation(length, ranks.first(time.perf_counter() - begun) - now)
+                        progress.note_validation(ranks.first(time.perf_counter() - begun) - now)
                         yield EpochDone(progress.step, epoch, metrics)
                         if progress.note_figure(metrics, config.validation.best):
                             yield saving.checkpoint("best", progress, metrics)
@@ -146,11 +148,7 @@ def _batches(
     memory = data.memory * 1e9 / max(1, data.workers)
     real, drawn = (ResizedPictures(samples, data.preprocessing, memory) for samples in (pictures.real, pictures.drawn))
     ignore_index = pictures.classes.ignore_index
-
-    def others() -> Pair:
-        pool = drawn if torch.rand(()) < data.drawn_share else real
-        return pool[int(torch.randint(len(pool), ()))]
-
+    others = AnyPicture((real, drawn), data.drawn_share)
     chain = training_chain(
         data.crop, data.preprocessing, ignore_index=ignore_index, others=others, **asdict(config.augmentation)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from seg_demo.classes import ClassMap, Task
@@ -65,13 +65,6 @@ def open_pictures(config: TrainConfig) -> Pictures:
     real: Sequence = fitting(brought) if brought else ()
     name = _name(brought, data.source) if brought else "drawn pictures"
     return Pictures(real, drawn, validation, classes, task, name, fingerprint(real, drawn))
-
-
-def alone(config: TrainConfig) -> TrainConfig:
-    """The configuration for drawn pictures alone, where no others were brought."""
-    if config.data.source or not config.data.drawn_pictures:
-        return config
-    return replace(config, data=replace(config.data, drawn_share=1.0))
 
 
 def _drawn(data: DataSettings, classes: ClassMap, seed: int) -> DataSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from seg_demo.train.config import TrainConfig
 
@@ -33,14 +33,13 @@ class Progress:
     """What the loop knows besides the weights, so that it can go on where it stopped.
 
     step: steps that are done. seconds: that they took, with validations. validated: the step of the last validation,
-    and validated_share the share of the run at that time; validation_seconds: what it took. best: the best figure so
-    far, waiting: validations since then. parts: see `Learner`.
+    validated_at: the seconds after it; validation_seconds: what it took. best: the best figure so far, waiting:
+    validations since then. parts: see `Learner`.
     """
 
     step: int = 0
     seconds: float = 0.0
     validated: int = 0
-    validated_share: float = 0.0
     validation_seconds: float = 0.0
     validated_at: float = 0.0
     best: float | None = None
@@ -49,7 +48,13 @@ class Progress:
 
     @classmethod
     def of(cls, document: Mapping[str, object]) -> Progress:
-        return cls(**{one.name: document[one.name] for one in fields(cls)})  # type: ignore[arg-type]
+        """From a file. Raises `ValueError`, `TypeError` or `KeyError` for what no progress can be."""
+        found = cls(**{one.name: document[one.name] for one in fields(cls)})  # type: ignore[arg-type]
+        counts = (found.step, found.validated, found.waiting, found.parts)
+        times = (found.seconds, found.validation_seconds, found.validated_at, found.best or 0.0)
+        if not all(type(count) is int and count >= 0 for count in counts) or not all(map(math.isfinite, times)):
+            raise ValueError("not a progress")
+        return replace(found, parts=max(1, found.parts))
 
     def document(self) -> dict[str, object]:
         return asdict(self)
@@ -64,7 +69,7 @@ class Progress:
         return min(1.0, max(shares))
 
     def over(self, length: Length) -> bool:
-        return self.share(length) >= 1
+        return self.step > 0 and self.share(length) >= 1
 
     def due(self, length: Length, every: int, first: float = 0.0) -> bool:
         """Whether it is time to validate: every so many steps, or ten times in the run, and always at its end.
@@ -77,15 +82,16 @@ class Progress:
             return True
         if every:
             return self.step % every == 0
+        before = Progress(step=self.validated, seconds=self.validated_at)
         if length.seconds:  # Then validation costs training, and what it may cost is bounded.
             cost = self.validation_seconds or first
             if self.seconds - self.validated_at < cost * (1 / VALIDATION_SHARE - 1):
                 return False
-        return math.floor(self.share(length) * VALIDATIONS) > math.floor(self.validated_share * VALIDATIONS)
+        return math.floor(self.share(length) * VALIDATIONS) > math.floor(before.share(length) * VALIDATIONS)
 
-    def note_validation(self, length: Length, took: float) -> None:
+    def note_validation(self, took: float) -> None:
         """took: seconds."""
-        self.validated, self.validated_share = self.step, self.share(length)
+        self.validated = self.step
         self.validation_seconds, self.validated_at = took, self.seconds + took
 
     def note_figure(self, metrics: Mapping[str, float], name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from seg_demo.errors import UserError
 
 Thing = TypeVar("Thing")
 Network = TypeVar("Network", bound=nn.Module)
@@ -28,11 +31,29 @@ class Ranks:
         world = int(os.environ.get("WORLD_SIZE", "1"))
         if world == 1:
             return cls()
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        if gpus := torch.cuda.device_count():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % gpus)
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            # Numbers and decisions are exchanged between processors, gradients between GPUs, where there are some.
+            dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
+            atexit.register(dist.destroy_process_group)
         return cls(dist.get_rank(), world)
+
+    def check(self, batch_size: int, parts: int) -> None:
+        """Raise a `UserError` where the processes could not all do the same with their shares of a batch."""
+        smallest, largest = batch_size // self.world, -(-batch_size // self.world)
+        chunks = [len(torch.empty(count).chunk(parts)) for count in (smallest, largest) if count]
+        if smallest == 0 or len(set(chunks)) > 1:
+            raise UserError(
+                "A batch of {batch} crops in {parts} parts cannot be shared by {world} processes. Take a multiple of "
+                "{least} as batch_size.",
+                batch=batch_size, parts=parts, world=self.world, least=self.world * parts,
+            )  # fmt: skip
+
+    def check_agreement(self, step: int) -> None:
+        """Raise a `UserError` where the processes would begin at different steps."""
+        if self.any(self.first(step) != step):
+            raise UserError("The processes do not see the same run folder. Put it on a disk that all of them share.")
 
     @property
     def writes(self) -> bool:
@@ -71,21 +92,20 @@ class Ranks:
         """Sum of an array of numbers over all processes, of the same dtype."""
         if self.world == 1:
             return array
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        return self.total(torch.from_numpy(np.ascontiguousarray(array)).to(device)).cpu().numpy()
+        return self.total(torch.from_numpy(np.ascontiguousarray(array))).numpy()
 
     def first(self, thing: Thing) -> Thing:
         """What process 0 has, for all: decisions about time must be the same everywhere."""
         if self.world > 1:
             things = [thing]
-            dist.broadcast_object_list(things)
+            dist.broadcast_object_list(things, device=torch.device("cpu"))
             return things[0]
         return thing
 
     def wait(self) -> None:
         """Until all processes are here."""
         if self.world > 1:
-            dist.barrier()
+            self.any(False)
 
     def any(self, flag: bool) -> bool:
         """Whether one of the processes says so."""

@@ -55,7 +55,7 @@ class Run:
             raise UserError(
                 "{folder} holds a run already. Add --resume to go on with it, or name a new folder.", folder=self.folder
             )
-        ours = {"state", "log.txt", ".config.json.part"}
+        ours = {"state", "log.txt", ".config.json.part"} - ({"state"} if self.has_state else set())
         if os.path.isdir(self.folder) and (strange := sorted({path.name for path in self.folder.iterdir()} - ours)):
             raise UserError(
                 "{folder} is no run: it holds {file}. Name a new folder.", folder=self.folder, file=strange[0]
@@ -105,13 +105,19 @@ class Run:
 
     @property
     def has_state(self) -> bool:
-        return self._state.is_file()
+        return os.path.isfile(self._state)
 
     def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors and progress that were last saved; None where nothing was saved yet."""
         from safetensors import SafetensorError, safe_open
 
         if not self.has_state:
+            if any(event.get("event") in ("RunStopped", "RunFinished") for event in self.events()):
+                raise UserError(
+                    "The state of the run {folder} is gone, so it cannot be resumed. Start a new run; the checkpoints "
+                    "in it are good.",
+                    folder=self.folder,
+                )
             return None
         try:
             with safe_open(self._state, framework="pt", device="cpu") as file:
@@ -134,7 +140,7 @@ class Run:
                 os.truncate(self._events, len(b"".join(kept)))  # `record` has opened it already
         self.recorded, self._first = len(kept), first
         for folder in self.samples.glob("*"):
-            if not folder.name.isdecimal() or int(folder.name) >= first:
+            if folder.name.isdecimal() and int(folder.name) >= first:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def record(self, events: Iterable[Event]) -> Iterator[Event]:
@@ -192,6 +198,7 @@ class Run:
 
     def _hold(self) -> None:
         """The lock is the system's, so that it ends with the process, even if that is killed."""
+        self._refuse_links()
         self._state.parent.mkdir(parents=True, exist_ok=True)
         try:
             import fcntl
@@ -208,6 +215,16 @@ class Run:
         self._lock = lock
         if hasattr(os, "register_at_fork"):  # a worker that outlives a killed process would hold the run with its copy
             os.register_at_fork(after_in_child=_closing(weakref.ref(self)))
+
+    def _refuse_links(self) -> None:
+        """A run of somebody else could lead to any file of this machine, to be overwritten or removed."""
+        inside = (self.folder, self._state.parent, self.samples, self.tensorboard)
+        for path in (path for folder in inside if os.path.isdir(folder) for path in folder.iterdir()):
+            if path.is_symlink():
+                raise UserError(
+                    "{file} is a link, which a run never makes and does not follow. Put what it leads to in its place.",
+                    file=path,
+                )
 
     def _clean(self) -> None:
         """Remove what a killed process left half written, and put back what it had moved aside."""
