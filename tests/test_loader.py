@@ -377,7 +377,5 @@ def test_a_worker_that_is_killed_is_told_of(monkeypatch: pytest.MonkeyPatch) -> 
     stream = batches(Varied(pools, training_chain(8, Preprocessing()), 0), Order((3, 1), 0, 0), batch_size=1)
     next(stream)
     monkeypatch.setattr(Varied, "__getitem__", ended)
-    with pytest.raises(
-        UserError, match="^A process that prepares pictures was ended by the system, .* Lower"
-    ):
+    with pytest.raises(UserError, match="^A process that prepares pictures was ended by the system, .* Lower"):
         next(stream)
