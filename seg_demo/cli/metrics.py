@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     with counting("Measuring") as show:
         compared = compare_folders(arguments.predictions, arguments.labels, class_names, arguments.ignore_index, show)
     if compared.unused:
-        print(
+        write(
             f"note: {len(compared.unused)} predictions have no label file and are not used; the first is "
             f"{compared.unused[0]}.",
             file=sys.stderr,
