@@ -206,6 +206,8 @@ def values(one: Setting) -> st.SearchStrategy[Any]:
         return st.sampled_from(list(ARCHITECTURES))
     if one.choices:
         return st.sampled_from(one.choices)
+    if one.path == "validation.window":
+        return st.one_of(st.just(0), st.integers(32, 8192))
     number = st.floats(one.low, one.high) if one.kind in ("number", "numbers") else st.none()
     numbers = st.lists(number, min_size=one.count or 1, max_size=one.count or 4)
     return {
