@@ -14,7 +14,7 @@ from seg_demo.errors import UserError, shorten
 
 IGNORE_INDEX = 255
 MAX_CLASSES = 255  # a label map is uint8 and 255 is taken
-MAX_NAME_LENGTH = 200  # of a class
+MAX_NAME_LENGTH = 200  # of a class, and of any other name that a checkpoint holds
 
 # Control characters, what ends a line, and halves of characters, which no file in UTF-8 can hold.
 _NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

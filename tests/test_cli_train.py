@@ -87,6 +87,20 @@ def events(run: str | Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (Path(run) / "events.jsonl").read_text("utf-8").splitlines()]
 
 
+def test_the_pictures_are_looked_at_once(tiny: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check reads every file, so that nothing needs to be opened again for the training."""
+    from seg_demo.data import folder
+
+    looks, survey = [], folder.survey
+    monkeypatch.setattr(folder, "survey", lambda *some, **more: looks.append(1) or survey(*some, **more))
+    assert train("--config", tiny, "--data", data, "--run", "checked") == 0
+    assert len(looks) == 1
+    assert train("--config", tiny, "--data", data, "--run", "unchecked", "--no-check") == 0
+    assert len(looks) == 2
+    weights = [Path(run, "last/model.safetensors").read_bytes() for run in ("checked", "unchecked")]
+    assert weights[0] == weights[1]
+
+
 # What a command asks for
 
 

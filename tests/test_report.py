@@ -165,6 +165,22 @@ def test_parts_add_up() -> None:
         assert total.figures() == pytest.approx(measure(made, pictures, "cpu"), rel=1e-12)
 
 
+def test_processes_join_what_they_have_measured() -> None:
+    """Two that have measured the same: every sum is twice as large, so the figures are those of one."""
+    for task, classes in (("binary", 2), ("multiclass", 3)):
+        made: Any = colours(task)
+        one, twice = (Evaluation(*_of(made), outlines=True) for _ in range(2))
+        for picture in samples(2, classes):
+            one.predict(Predictor(made, "cpu"), picture)
+        twice += one
+        twice += one
+        joined = one.joined(lambda array: 2 * array)
+        assert joined.figures() == twice.figures()
+        assert "boundary_iou" in joined.figures()
+        assert np.array_equal(joined.confusion.matrix, twice.confusion.matrix)
+        assert (joined.loss_pixels, joined.binary_pictures) == (twice.loss_pixels, twice.binary_pictures)
+
+
 def test_absent_classes() -> None:
     evaluation = Evaluation(THREE, "multiclass")
     assert evaluation.absent == ("background", "cat", "dog")

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from seg_demo import __version__
-from seg_demo.classes import MAX_CLASSES, ClassMap, Task
+from seg_demo.classes import MAX_CLASSES, MAX_NAME_LENGTH, ClassMap, Task
 from seg_demo.data.preprocessing import Preprocessing, ResizeRule
 from seg_demo.errors import UserError, shorten
 from seg_demo.models.registry import ARCHITECTURES
 from seg_demo.registry import look_up
 
 MAX_CONFIG_BYTES = 1 << 20
-MAX_NAME_LENGTH = 200
 _ONE_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_NAME_LENGTH}}}")
 
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seg_demo.errors import UserError
+
+if TYPE_CHECKING:
+    from seg_demo.data.dataset import DataSet
 
 
 def check_device(name: str, world: int = 1) -> None:
     """Raise where nothing can be computed on the device `name`, or where `world` processes would share it."""
-    import torch
+    from seg_demo.infer.device import find_device
 
     try:
-        index = torch.device(name).index
-        torch.zeros(1, device=name).item()  # "meta" takes tensors, but holds no numbers
-    except (RuntimeError, AssertionError):
+        device = find_device(name)
+    except UserError:
         raise UserError('There is no device "{name}" here. Use cpu, or leave --device out.', name=name) from None
-    if world > 1 and index is not None:
+    if world > 1 and device.index is not None:
         raise UserError(
             'Each of {world} processes takes a device of its own, but --device is "{name}". Use {kind}, or leave '
             "--device out.",
-            world=world, name=name, kind=torch.device(name).type,
+            world=world, name=name, kind=device.type,
         )  # fmt: skip
 
 
@@ -61,20 +65,24 @@ def check_model(folder: Path) -> None:
         )
 
 
-def check_pictures(source: str) -> None:
-    """Refuse pictures that training would fail on, or learn nonsense from."""
+def check_pictures(source: str) -> Callable[[str], DataSet] | None:
+    """Refuse pictures that training would fail on, or learn nonsense from.
+
+    Returns what gives each split of the folder, which has been read for that; None for what is no folder.
+    """
     from seg_demo.cli.progress import counting
     from seg_demo.data.check import check
     from seg_demo.data.registry import SOURCES
 
     if source.partition(":")[0] in SOURCES:
-        return
+        return None
     with counting("Checking") as show:
-        report = check(source, progress=show).report
-    errors = [finding for finding in report.findings if finding.severity == "error"]
+        checked = check(source, progress=show)
+    errors = [finding for finding in checked.report.findings if finding.severity == "error"]
     if errors:
         raise UserError(
             "{folder} cannot be learned from yet ({errors}): {error} `data check` names them all and repairs a "
             "copy, --no-check starts all the same.",
             folder=source, error=errors[0].sentence, errors=f"{len(errors)} error" + "s" * (len(errors) > 1),
         )  # fmt: skip
+    return checked.folder.split

@@ -216,9 +216,10 @@ def _begin(arguments: argparse.Namespace, folder: Run, ranks: Ranks) -> Begun:
         raise UserError("There is nothing to learn from. Name a folder of labelled pictures with --data DIR.")
     if config.model.checkpoint:
         obstacles.check_model(Path(config.model.checkpoint))
+    split = None
     if config.data.source and not arguments.no_check and ranks.writes:
-        obstacles.check_pictures(config.data.source)
-    pictures = open_pictures(config)
+        split = obstacles.check_pictures(config.data.source)
+    pictures = open_pictures(config, split)
     config = complete(config, pictures)
     about = recipe.about(arguments, config, pictures)
     if ranks.writes:

@@ -66,6 +66,10 @@ class Order:
         """Positions in which each picture of the first pool, or of the only one, comes once."""
         return self.lengths[0] / (1 - self.share) if self.share < 1 else float(self.lengths[1])
 
+    def passes(self, positions: int) -> float:
+        """How often the first `positions` have been through the first pool, or the only one."""
+        return positions / self.epoch_length
+
     def _shuffled(self, pool: int, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(_mixed(self.seed, pool, epoch))
         return torch.randperm(self.lengths[pool], generator=generator).tolist()

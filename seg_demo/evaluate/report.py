@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -74,6 +74,18 @@ class Evaluation:
         self.picture_ious += other.picture_ious
         self.binary_pictures += other.binary_pictures
         return self
+
+    def joined(self, total: Callable[[np.ndarray], np.ndarray]) -> Evaluation:
+        """What several processes have measured, together. total: sums an array over all of them, keeping its dtype."""
+        whole = Evaluation(self.classes, self.task, self.outlines)
+        whole.confusion.matrix = total(self.confusion.matrix)
+        whole.boundary.intersection, whole.boundary.union = (
+            total(self.boundary.intersection),
+            total(self.boundary.union),
+        )
+        whole.loss_sum, whole.picture_ious = total(np.array([self.loss_sum, self.picture_ious])).tolist()
+        whole.loss_pixels, whole.binary_pictures = total(np.array([self.loss_pixels, self.binary_pictures])).tolist()
+        return whole
 
     def details(self) -> Figures:
         """The figures of all classes and of each; boundary IoUs are nan without `outlines`."""

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from seg_demo.checkpoint.folder import Checkpoint
 from seg_demo.data.transforms import normalize, to_tensor
+from seg_demo.data.transforms.crops import stride_of_window
 from seg_demo.data.transforms.sizes import resized
 from seg_demo.errors import UserError
+from seg_demo.infer.device import find_device
 from seg_demo.infer.memory import is_out_of_memory
 from seg_demo.infer.segmentation import Segmentation
-from seg_demo.infer.tiling import resized_strips, stride_of_window, tiled_logits
+from seg_demo.infer.tiling import resized_strips, tiled_logits
 from seg_demo.infer.variants import MeanProbability, Variant, variants_of
 from seg_demo.models.model import SegmentationModel
 from seg_demo.models.outputs import probabilities
@@ -69,7 +71,7 @@ class Predictor:
         self.variants = variants_of(scales, flip)
         self.checkpoint = checkpoint
         self.config = checkpoint.config
-        self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = find_device(device)
         self.model = checkpoint.model.to(self.device).eval()
         if isinstance(self.model, SegmentationModel):
             # A copy that shares the weights leaves the auxiliary head out: training still wants it.
@@ -173,15 +175,6 @@ class Predictor:
             integers(highest),
             integers(exact if keep else exact[:0]),
         )
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)  # A GPU that is not there shows when it is used.
-    except (RuntimeError, AssertionError):
-        raise UserError("There is no device {name} here. Use cpu.", name=f'"{name}"') from None
-    return device
 
 
 def _joined(strips: Iterator[tuple[int, int, Tensor]]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -56,15 +55,6 @@ def _starts(size: int, tile: int, overlap: int) -> list[int]:
 def _ramp(size: int, overlap: int) -> Tensor:
     position = torch.arange(1, size + 1, dtype=torch.float32)
     return torch.minimum(position, position.flip(0)).clamp(max=overlap + 1)
-
-
-def stride_of_window(window: int) -> int:
-    """Pixels from one sliding window to the next: two thirds of its side, as PSPNet's authors have it.
-
-    >>> stride_of_window(473)
-    316
-    """
-    return math.ceil(window * 2 / 3)
 
 
 def resized_strips(logits: Tensor, height: int, width: int) -> Iterator[tuple[int, int, Tensor]]:

@@ -44,7 +44,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class MemoryShort:
-    """A step did not fit into memory; batches now go through the network in `parts` parts, to the same effect."""
+    """A step did not fit into memory; batches now go through the network in `parts` parts."""
 
     step: int
     parts: int

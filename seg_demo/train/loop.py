@@ -14,6 +14,7 @@ import torch
 from seg_demo.checkpoint import Checkpoint
 from seg_demo.data.loader import AnyPicture, Batch, Order, ResizedPictures, Varied, batches, keys_of_batches
 from seg_demo.data.transforms import training_chain
+from seg_demo.infer.device import find_device
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import (
     EpochDone,
@@ -62,7 +63,7 @@ def train(
     ranks = ranks or Ranks()
     ranks.check(config.batch_size, config.accumulate)
     begun = time.perf_counter()
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = find_device(device)
     order = Order((len(pictures.real), len(pictures.drawn)), config.data.drawn_share, config.seed)
     length = Length.of(config, order.epoch_length)
     torch.manual_seed(config.seed)
@@ -82,10 +83,9 @@ def train(
             while True:
                 now = ranks.first(time.perf_counter() - begun)
                 progress.seconds = before + now
-                epoch = progress.step * config.batch_size / order.epoch_length
+                learned = progress.step * config.batch_size
                 # To see a picture takes about as long as to learn from it.
-                learned = max(1, progress.step * config.batch_size)
-                first = len(pictures.validation) * progress.seconds / learned
+                first = len(pictures.validation) * progress.seconds / max(1, learned)
                 if progress.due(length, config.validation.every, first):
                     saving.mark(progress)  # A validation that is broken off is made again as a whole.
                     checkpoint = Checkpoint("", saving.config(progress), learner.saved)
@@ -95,7 +95,7 @@ def train(
                     )  # fmt: skip
                     if metrics is not None:
                         progress.note_validation(ranks.first(time.perf_counter() - begun) - now)
-                        yield EpochDone(progress.step, epoch, metrics)
+                        yield EpochDone(progress.step, order.passes(learned), metrics)
                         if progress.note_figure(metrics, config.validation.best):
                             yield saving.checkpoint("best", progress, metrics)
                         yield saving.checkpoint("last", progress, metrics)
@@ -122,8 +122,8 @@ def train(
                 progress.step += 1
                 speed = config.batch_size / (time.perf_counter() - tick)
                 yield StepDone(
-                    progress.step, progress.step * config.batch_size / order.epoch_length, progress.share(length),
-                    loss, rate, speed, progress.seconds,
+                    progress.step, order.passes(learned + config.batch_size), progress.share(length), loss, rate, speed,
+                    progress.seconds,
                 )  # fmt: skip
                 if learner.parts != parts:
                     yield MemoryShort(progress.step, learner.parts)

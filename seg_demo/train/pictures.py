@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,14 +36,16 @@ class Pictures:
     fingerprint: str
 
 
-def open_pictures(config: TrainConfig) -> Pictures:
+def open_pictures(config: TrainConfig, split: Callable[[str], DataSet] | None = None) -> Pictures:
     """The pictures of `config.data`, split and in the classes that it says, or in their own.
 
+    split: gives each split, where the source has been opened already.
     Pictures that are learned from are never validated on: with the split "trainval" there is no validation on "val".
     Raises `UserError` where a folder or split is not there, or the classes do not fit.
     """
     data = config.data
-    split = open_splits(data.source) if data.source else None
+    if split is None and data.source:
+        split = open_splits(data.source)
     brought = split(data.split) if split else None
     classes = data.classes or (brought.classes if brought else NEWTS_BINARY)
     task: Task = data.task if data.task != "auto" else ("binary" if len(classes) == 2 else "multiclass")

@@ -104,8 +104,7 @@ class Ranks:
 
     def wait(self) -> None:
         """Until all processes are here."""
-        if self.world > 1:
-            self.any(False)
+        self.any(False)
 
     def any(self, flag: bool) -> bool:
         """Whether one of the processes says so."""

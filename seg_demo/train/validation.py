@@ -48,7 +48,7 @@ def validate(
         segmentation = evaluation.predict(predictor, sample)
         if index in drawn and ranks.writes:
             yield _draw(sample, segmentation.label_map, pictures, run, step)
-    return _joined(evaluation, ranks).figures()
+    return evaluation.joined(ranks.total_array).figures()
 
 
 def _draw(sample: Sample, predicted: np.ndarray, pictures: Pictures, run: Run, step: int) -> SampleDrawn:
@@ -56,13 +56,3 @@ def _draw(sample: Sample, predicted: np.ndarray, pictures: Pictures, run: Run, s
     panels = comparison(sample.image, sample.label_map, predicted, pictures.classes)
     Image.fromarray(panels).save(file, quality=90)
     return SampleDrawn(step, sample.name, file)
-
-
-def _joined(evaluation: Evaluation, ranks: Ranks) -> Evaluation:
-    """What all processes have measured, together."""
-    evaluation.confusion.matrix = ranks.total_array(evaluation.confusion.matrix)
-    sums = [evaluation.loss_sum, evaluation.loss_pixels, evaluation.picture_ious, evaluation.binary_pictures]
-    loss_sum, loss_pixels, picture_ious, binary_pictures = ranks.total_array(np.array(sums, np.float64))
-    evaluation.loss_sum, evaluation.loss_pixels = float(loss_sum), int(loss_pixels)
-    evaluation.picture_ious, evaluation.binary_pictures = float(picture_ious), int(binary_pictures)
-    return evaluation

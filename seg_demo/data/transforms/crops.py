@@ -133,6 +133,15 @@ def sliding_positions(height: int, width: int, size: int) -> list[tuple[int, int
     >>> sliding_positions(6, 10, 6)
     [(0, 0), (0, 4)]
     """
-    stride = math.ceil(size * 2 / 3)
+    stride = stride_of_window(size)
     tops, lefts = (range(0, max(1, side - size + stride), stride) for side in (height, width))
     return [(top, left) for top in tops for left in lefts]
+
+
+def stride_of_window(window: int) -> int:
+    """Pixels from one sliding window to the next: two thirds of its side, as PSPNet's authors have it.
+
+    >>> stride_of_window(473)
+    316
+    """
+    return math.ceil(window * 2 / 3)
