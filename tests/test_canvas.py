@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from canvas_driver import ROOT, Canvas
 
-from seg_demo.ui.canvas.payload import CanvasPicture, encode_planes
+from seg_demo.ui.canvas.payload import CanvasPicture, planes_of
+from seg_demo.ui.component import encode_planes
 
 EVIL = "<img src=x onerror=window.hacked=1>${window.hacked=2}{{7*7}}"
 CLASSES = [
@@ -61,7 +62,7 @@ PICTURES = {
 @pytest.mark.parametrize("name", ["odd", "dot", "binary"])
 def test_planes_are_exact(name: str) -> None:
     picture = PICTURES[name][0]
-    raw = np.frombuffer(gzip.decompress(encode_planes(picture)), np.uint8)
+    raw = np.frombuffer(gzip.decompress(encode_planes(planes_of(picture))), np.uint8)
     planes = raw.reshape(-1, *picture.label_map.shape).cumsum(axis=1, dtype=np.uint8)  # (planes, H, W)
     sent = [picture.probabilities] if picture.task == "binary" else [picture.label_map, picture.confidence]
     assert np.array_equal(planes, np.stack(sent))

@@ -22,7 +22,7 @@ class SegCanvas {
     this.due = new Set();
     fillTexts(root);
     this.painter = new Painter(find(".sc-overlay"), find(".sc-outline"));
-    this.view = new Viewport(this.stage, this.world, {
+    this.view = new Viewport([this.stage], [this.world], {
       moved: () => this.draw("view"),
       point: (x, y) => {
         this.tip.at = x === null ? null : [x, y];
@@ -290,16 +290,16 @@ class SegCanvas {
   }
 }
 
+/**
+ * loaded: {key, confidence, histogram, timing}.
+ * key: (H*W) Uint8Array the painter looks colours up with: class ids, or for "binary" the probability of class 1
+ * confidence: (H*W) Uint8Array, the probability of the pixel's class, or null for "binary" (it follows from key)
+ * histogram: (256) number of pixels per value of key
+ */
 async function load(picture, id) {
-  const image = new Image();
-  image.src = picture.image.url;
-  image.alt = "";
-  image.draggable = false;
-  const decoded = image.decode().catch(() => {
-    throw new Error(text("picture"));
-  });
-  const [loaded] = await Promise.all([fetchPlanes(picture), decoded]);
-  return { id, picture, loaded, image };
+  const [{ planes, timing }, image] = await Promise.all([fetchPlanes(picture), fetchImage(picture)]);
+  const [key, confidence = null] = planes;
+  return { id, picture, loaded: { key, confidence, histogram: histogram(key), timing }, image };
 }
 
 /** Width / height of the stage. Several pictures share one, else the strip would jump under the pointer. */

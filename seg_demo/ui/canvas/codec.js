@@ -1,11 +1,6 @@
-// Codec: fetches the planes of one picture and undoes what payload.py did, to the exact integers.
+// Codec: fetches the planes of one picture and undoes what component.py did, to the exact integers.
 
-/**
- * Returns {key, confidence, histogram, timing}.
- * key: (H*W) Uint8Array the painter looks colours up with: class ids, or for "binary" the probability of class 1
- * confidence: (H*W) Uint8Array, the probability of the pixel's class, or null for "binary" (it follows from key)
- * histogram: (256) number of pixels per value of key
- */
+/** picture: {width, height, planes: {url}, meta: {planes: names}}. Returns {planes: (H*W) Uint8Array each, timing}. */
 async function fetchPlanes(picture) {
   const started = performance.now();
   const response = await fetch(picture.planes.url);
@@ -21,12 +16,24 @@ async function fetchPlanes(picture) {
   const planes = picture.meta.planes.map((_, index) => bytes.subarray(index * size, (index + 1) * size));
   for (const plane of planes) undoRowDelta(plane, picture.width);
   const timing = { fetch_ms: round1(fetched - started), inflate_ms: round1(performance.now() - fetched) };
-  return { key: planes[0], confidence: planes[1] || null, histogram: histogram(planes[0]), timing };
+  return { planes, timing };
 }
 
 /** In place; the Uint8Array wraps modulo 256 as NumPy's uint8 did. */
 function undoRowDelta(plane, width) {
   for (let i = width; i < plane.length; i++) plane[i] += plane[i - width];
+}
+
+/** The photo as a decoded <img>. */
+async function fetchImage(picture) {
+  const image = new Image();
+  image.src = picture.image.url;
+  image.alt = "";
+  image.draggable = false;
+  await image.decode().catch(() => {
+    throw new Error(text("picture"));
+  });
+  return image;
 }
 
 function histogram(plane) {

@@ -1,22 +1,30 @@
 // Viewport: where the picture lies on the stage - zoom, pan, wheel, pinch, and which image pixel is pointed at.
+// Several stages of one size that show the same picture move as one.
 
 const MAX_SCALE = 48; // screen pixels per image pixel
 const PIXELATED_FROM = 3;
 const SCROLL_GRACE = 250; // ms after a page scroll in which the wheel goes on scrolling the page
 
 class Viewport {
-  /** on: {moved(), point(x, y) or point(null)}; x and y in CSS pixels of the stage. */
-  constructor(stage, world, on) {
-    Object.assign(this, { stage, world, on, scale: 1, x: 0, y: 0, width: 0, height: 0, imageWidth: 1, imageHeight: 1 });
+  /** worlds: one per stage. on: {moved(), point(x, y) or point(null)}; x and y in CSS pixels of the stage. */
+  constructor(stages, worlds, on) {
+    Object.assign(this, { stages, worlds, on, scale: 1, x: 0, y: 0, width: 0, height: 0, imageWidth: 1, imageHeight: 1 });
     this.fitted = true;
     this.pointers = new Map();
     this.lastScroll = 0;
-    new ResizeObserver(() => this.resized()).observe(stage);
+    const observer = new ResizeObserver(() => this.resized());
     const scrolled = () => {
       this.lastScroll = performance.now();
-      if (!stage.isConnected) window.removeEventListener("scroll", scrolled, true); // Gradio took the page apart
+      if (!stages[0].isConnected) window.removeEventListener("scroll", scrolled, true); // Gradio took the page apart
     };
     window.addEventListener("scroll", scrolled, true);
+    for (const stage of stages) {
+      observer.observe(stage);
+      this.listen(stage);
+    }
+  }
+
+  listen(stage) {
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     stage.addEventListener("dblclick", (event) => this.doubleClick(event));
     stage.addEventListener("pointerdown", (event) => this.down(event));
@@ -30,8 +38,10 @@ class Viewport {
   setImage(width, height) {
     const same = width === this.imageWidth && height === this.imageHeight;
     Object.assign(this, { imageWidth: width, imageHeight: height });
-    this.world.style.width = width + "px";
-    this.world.style.height = height + "px";
+    for (const world of this.worlds) {
+      world.style.width = width + "px";
+      world.style.height = height + "px";
+    }
     if (same) this.resized();
     else this.fit();
   }
@@ -45,8 +55,10 @@ class Viewport {
   }
 
   resized() {
-    this.width = this.stage.clientWidth;
-    this.height = this.stage.clientHeight;
+    const seen = this.stages.find((stage) => stage.clientWidth);
+    if (!seen) return; // in a tab that is not open
+    this.width = seen.clientWidth;
+    this.height = seen.clientHeight;
     if (this.fitted) this.fit();
     else this.place(this.scale, this.x, this.y);
   }
@@ -78,16 +90,19 @@ class Viewport {
 
   /** Writes the position to the page; called once a frame. */
   apply() {
-    this.world.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
     // A small photo that merely fills the stage stays smooth; who zooms further wants to see the pixels.
     const blocky = this.scale >= PIXELATED_FROM && (this.zoomed || this.scale > 4 * PIXELATED_FROM);
-    this.world.classList.toggle("sc-pixelated", blocky);
-    this.stage.classList.toggle("sc-zoomed", this.zoomed);
+    for (const world of this.worlds) {
+      world.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+      world.classList.toggle("sc-pixelated", blocky);
+    }
+    for (const stage of this.stages) stage.classList.toggle("sc-zoomed", this.zoomed);
   }
 
   local(event) {
-    const box = this.stage.getBoundingClientRect();
-    return [event.clientX - box.left - this.stage.clientLeft, event.clientY - box.top - this.stage.clientTop];
+    const stage = event.currentTarget;
+    const box = stage.getBoundingClientRect();
+    return [event.clientX - box.left - stage.clientLeft, event.clientY - box.top - stage.clientTop];
   }
 
   toImage(x, y) {
@@ -113,7 +128,7 @@ class Viewport {
   down(event) {
     if (event.button) return; // the menu of the right button swallows its release, and the drag would stick
     this.pointers.set(event.pointerId, this.local(event));
-    this.stage.setPointerCapture(event.pointerId);
+    event.currentTarget.setPointerCapture(event.pointerId);
     this.travel = this.pointers.size > 1 ? Infinity : 0;
   }
 
@@ -126,7 +141,7 @@ class Viewport {
       else if (this.zoomed) this.pan(now[0] - before[0], now[1] - before[1]);
       this.pointers.set(event.pointerId, now);
       this.travel += Math.hypot(now[0] - before[0], now[1] - before[1]);
-      this.stage.classList.toggle("sc-dragging", this.zoomed);
+      event.currentTarget.classList.toggle("sc-dragging", this.zoomed);
     }
     if (event.pointerType === "mouse") this.on.point(...now);
   }
@@ -139,7 +154,7 @@ class Viewport {
 
   up(event) {
     const known = this.pointers.delete(event.pointerId);
-    this.stage.classList.remove("sc-dragging");
+    event.currentTarget.classList.remove("sc-dragging");
     // A finger has no hover: a tap asks what is there, a drag takes the answer away.
     if (known && event.type === "pointerup" && event.pointerType !== "mouse") {
       if (this.travel < 10) this.on.point(...this.local(event));
