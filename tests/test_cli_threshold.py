@@ -1,4 +1,4 @@
-"""`threshold`: the table, the best threshold and what `--save` makes of it, the diagram."""
+"""`threshold`: the table, the best threshold and what `--save` makes of it, the diagram, masks of single pictures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from PIL import Image
 
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.cli.main import main
+from seg_demo.data.images import read_image
 from seg_demo.data.procedural import ProceduralNewts
 from seg_demo.data.writer import DataSetWriter
 from seg_demo.errors import UserError
+from seg_demo.evaluate.automatic import Choice
 from seg_demo.evaluate.confusion import ConfusionMatrix
-from seg_demo.evaluate.threshold import FIGURES
+from seg_demo.evaluate.labels import read_labels
+from seg_demo.evaluate.threshold import FIGURES, histogram_of, threshold_of
+from seg_demo.infer.binarisation import Binarisation, MaskStatistics
 from seg_demo.infer.predictor import Predictor
+from seg_demo.palettes import CLASS_MAPS
 from seg_demo.viz.plots import ThresholdPlot, draw_threshold
 
 Captured = pytest.CaptureFixture[str]
@@ -71,7 +76,7 @@ def confusion_at(folder: Path, data: Path, threshold: float) -> ConfusionMatrix:
 
 @pytest.mark.parametrize("by", FIGURES)
 def test_the_figures_are_those_of_predicting_again(by: str, model: Path, data: Path, capsys: Captured) -> None:
-    assert call(model, "--data", data, "--by", by, "--json") == 0
+    assert call(model, "--data", data, "--method", f"best-{by.replace('_', '-')}", "--json") == 0
     document = document_of(capsys)
     assert document["checkpoint"] == "model"
     assert document["split"] == "val"
@@ -130,12 +135,52 @@ def test_save(model: Path, data: Path, capsys: Captured) -> None:
     assert "best by f1, the checkpoint's" in capsys.readouterr().out
 
 
-def test_a_multiclass_checkpoint(tiny_species_checkpoint: Path, data: Path, capsys: Captured) -> None:
-    assert call(tiny_species_checkpoint, "--data", data) == 1
-    assert capsys.readouterr().err == (
-        'error: tiny-species has the task "multiclass", where the class with the highest probability is taken, so '
-        "there is no threshold to choose. Give a checkpoint of the task binary.\n"
+def test_a_method_that_asks_for_no_figure(model: Path, data: Path, capsys: Captured) -> None:
+    """Of all pixels, also those without a label, half are kept; a given threshold is treated alike."""
+    assert call(model, "--data", data, "--method", "keep:50", "--json") == 0
+    document = document_of(capsys)
+    assert document["method"] == "keep:50"
+    from seg_demo.data.folder import open_splits
+
+    predict = Predictor(load_checkpoint(model))
+    planes = [predict(image).probabilities for _, image, _ in open_splits(data)("val")]
+    values = np.concatenate([plane.ravel() for plane in planes if plane is not None])
+    distance = [abs((values >= level).mean() - 0.5) for level in range(256)]
+    assert distance[document["best"]["level"]] == min(distance)
+    assert call(model, "--data", data, "--method", "keep:50") == 0
+    lines = capsys.readouterr().out.splitlines()
+    best, current = document["best"], document["current"]
+    assert lines[-1] == (
+        f"The threshold by keep:50 is {best['threshold']:g}, with an F1 of {best['f1']:.4f}; the checkpoint has 0.99, "
+        f"with {current['f1']:.4f}."
     )
+    assert call(model, "--data", data, "--threshold", "0.37", "--save") == 0
+    assert "0.37" in next(line for line in capsys.readouterr().out.splitlines() if line.endswith("given"))
+    assert load_checkpoint(model).config.threshold == 0.37
+
+
+def test_a_class_of_several(tiny_species_checkpoint: Path, capsys: Captured) -> None:
+    asked = [tiny_species_checkpoint, "--data", "procedural:4", "--split", "trainval"]
+    assert call(*asked) == 1
+    assert capsys.readouterr().err == (
+        'error: tiny-species has the task "multiclass", so it must be known whose threshold is meant. Add --class '
+        "NAME, one of: background, akahara, madara.\n"
+    )
+    assert call(*asked, "--class", "akhara") == 1
+    assert 'There is no class "akhara". Did you mean "akahara"?' in capsys.readouterr().err
+    assert call(*asked, "--class", "akahara", "--save") == 1
+    assert "no threshold decides, so there is none to save. Leave --save out." in capsys.readouterr().err
+    assert call(*asked, "--class", "akahara", "--json") == 0
+    document = document_of(capsys)
+    predict = Predictor(load_checkpoint(tiny_species_checkpoint), keep_probabilities=True)
+    hit = predicted = 0
+    for _, image, label_map in ProceduralNewts(4, longest=455):
+        planes = predict(image).probabilities
+        assert planes is not None
+        mask = planes[1] >= document["best"]["level"]
+        hit, predicted = hit + int((label_map == 1)[mask].sum()), predicted + int(mask.sum())
+    assert document["best"]["precision"] == pytest.approx(hit / predicted)
+    assert document["class"] == "akahara"
 
 
 def test_nothing_labelled(model: Path, data: Path, capsys: Captured) -> None:
@@ -154,10 +199,10 @@ def test_classes_are_merged(model: Path, tmp_path: Path, capsys: Captured) -> No
 
 
 def test_what_it_can_be_chosen_by(capsys: Captured) -> None:
-    with pytest.raises(SystemExit):
-        call("model", "--data", "data", "--by", "f2")
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert all(name in last for name in FIGURES)
+    assert call("model", "--data", "data", "--method", "best-f2") == 1
+    told = capsys.readouterr().err
+    assert 'There is no method "best-f2". Did you mean "best-f1"?' in told
+    assert all(name.replace("_", "-") in told for name in FIGURES)
 
 
 def test_a_clone_is_not_saved_in(model: Path, data: Path, capsys: Captured) -> None:
@@ -186,6 +231,204 @@ def test_plot(model: Path, data: Path, tmp_path: Path, capsys: Captured, caplog:
 def test_a_plot_that_is_no_png_is_told_at_once(data: Path, tmp_path: Path, capsys: Captured) -> None:
     assert call(tmp_path / "nowhere", "--data", data, "--plot", tmp_path / "curves.svg") == 1
     assert capsys.readouterr().err == f"error: {tmp_path}/curves.svg must end in .png. Name another file.\n"
+
+
+@pytest.fixture
+def picture(data: Path) -> tuple[Path, Path]:
+    """One of the pictures, and its label file, of which the first rows are not labelled."""
+    image = min((data / "val" / "images").iterdir())
+    return image, data / "val" / "masks" / f"{image.stem}.png"
+
+
+def plane_of(model: Path, image: Path) -> np.ndarray:
+    planes = Predictor(load_checkpoint(model))(read_image(image)).probabilities
+    assert planes is not None
+    return planes[0]
+
+
+def test_the_mask_of_a_picture(model: Path, picture: tuple[Path, Path], tmp_path: Path, capsys: Captured) -> None:
+    """At the checkpoint's own threshold, as files and as told; the figures are those of the filtered mask."""
+    image, labels = picture
+    plane = plane_of(model, image)
+    middle = float(np.median(plane)) / 255
+    filters = ["--low", f"{middle - 0.01:.4f}", "--smallest-object", 9, "--smallest-hole", 7]
+    asked = [model, image, "--labels", labels, "--threshold", f"{middle:.4f}", *filters, "--out", tmp_path / "out"]
+    assert call(*asked, "--json") == 0
+    document = document_of(capsys)
+    (entry,) = document["images"]
+    mask = Binarisation(float(f"{middle:.4f}"), float(f"{middle - 0.01:.4f}"), 9, 7).mask(plane)
+    assert 0 < mask.sum() < mask.size
+    assert not np.array_equal(mask, Binarisation(float(f"{middle:.4f}")).mask(plane)), "the filters do something"
+    for suffix, expected in (("mask", mask * 255), ("probability", plane)):
+        with Image.open(tmp_path / "out" / f"{image.stem}.{suffix}.png") as file:
+            assert file.mode == "L"
+            np.testing.assert_array_equal(np.asarray(file), expected)
+    with Image.open(labels) as file:
+        label_map = np.asarray(file)
+    hit, known = int((mask & (label_map == 1)).sum()), label_map != 255
+    assert not known.all()
+    assert entry["precision"] == pytest.approx(hit / (mask & known).sum())
+    assert entry["recall"] == pytest.approx(hit / (label_map == 1).sum())
+    assert entry["iou"] == pytest.approx(hit / ((mask & known) | (label_map == 1)).sum())
+    assert entry["f1"] == pytest.approx(2 * hit / ((mask & known).sum() + (label_map == 1).sum()))
+    statistics = MaskStatistics.of(mask)
+    assert (entry["pixels"], entry["objects"], entry["largest"]) == (
+        statistics.pixels, statistics.objects, statistics.largest,
+    )  # fmt: skip
+    assert entry["share"] == pytest.approx(mask.mean())
+    assert call(*asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        f"model, newt, threshold as given, hysteresis from {middle - 0.01:.4g} on, no objects below 9 pixels, no holes "
+        "below 7 pixels:"
+    )
+    assert lines[2].split() == "picture threshold level pixels share objects largest precision recall F1 IoU".split()
+    row = lines[4].split()
+    assert row[0] == str(image)
+    assert row[3:7] == [str(statistics.pixels), f"{mask.mean():.2%}", str(statistics.objects), str(statistics.largest)]
+    assert row[7:] == [f"{entry[name]:.4f}" for name in ("precision", "recall", "f1", "iou")]
+
+
+def test_what_a_threshold_is_by_default(model: Path, picture: tuple[Path, Path], capsys: Captured) -> None:
+    """The checkpoint's own without labels, the best by F1 with them."""
+    image, labels = picture
+    assert call(model, image, "--class", "newt", "--json") == 0
+    document = document_of(capsys)
+    assert document["method"] is None
+    (entry,) = document["images"]
+    assert (entry["threshold"], entry["level"]) == (0.99, 253)
+    assert entry["pixels"] == (plane_of(model, image) >= 253).sum()
+    assert "iou" not in entry and "files" not in entry
+    assert call(model, image, "--labels", labels, "--json") == 0
+    best = document_of(capsys)
+    assert best["method"] == "best-f1"
+    for level in range(0, 256, 5):
+        assert call(model, image, "--labels", labels, "--threshold", level / 255, "--json") == 0
+        (entry,) = document_of(capsys)["images"]
+        assert (entry["f1"] or 0) <= best["images"][0]["f1"]
+
+
+def test_several_pictures_have_their_own_thresholds(model: Path, data: Path, tmp_path: Path, capsys: Captured) -> None:
+    """Behind a flag as well; a file that is no picture costs the others nothing."""
+    first, second = sorted((data / "val" / "images").iterdir())[:2]
+    assert call(model, "--method", "otsu", "--out", tmp_path / "out", first, second, data / "classes.txt") == 1
+    captured = capsys.readouterr()
+    assert "classes.txt is not a picture that can be read" in captured.err
+    levels = [int(line.split()[2]) for line in captured.out.splitlines()[4:]]
+    for level, path in zip(levels, (first, second), strict=True):
+        assert level == Choice("otsu").level(histogram_of(plane_of(model, path)))
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"{path.stem}.{kind}.png" for path in (first, second) for kind in ("mask", "probability")}
+
+
+def test_save_and_plot_of_one_picture(
+    model: Path, picture: tuple[Path, Path], tmp_path: Path, capsys: Captured
+) -> None:
+    image, labels = picture
+    assert call(model, image, "--method", "triangle", "--save") == 0
+    level = Choice("triangle").level(histogram_of(plane_of(model, image)))
+    assert load_checkpoint(model).config.threshold == threshold_of(level)
+    assert f"Saved the threshold {threshold_of(level):g} in {model}; before, it was 0.99." in capsys.readouterr().out
+    assert call(model, image, "--labels", labels, "--plot", tmp_path / "curves.png", "--json") == 0
+    with Image.open(tmp_path / "curves.png") as plot:
+        assert plot.format == "PNG"
+    empty = tmp_path / "empty.png"
+    with Image.open(labels) as file:
+        Image.new("L", file.size).save(empty)
+    capsys.readouterr()
+    assert call(model, image, "--labels", empty, "--method", "half", "--plot", tmp_path / "none.png") == 1
+    assert "empty.png labels no pixel as newt, so there are no curves to draw." in capsys.readouterr().err
+    assert call(model, image, "--labels", empty, "--method", "half") == 0
+    assert capsys.readouterr().out.splitlines()[4].split()[8] == "-"  # the recall of nothing
+
+
+def test_a_folder_that_cannot_be_written(
+    model: Path, picture: tuple[Path, Path], tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert call(model, picture[0], "--out", tmp_path / "file") == 1
+    assert f"error: The results could not be written to {tmp_path}/file (File exists)." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("", "Name pictures, or give labelled ones with --data DIR: one of the two."),
+        ("a.png --data d", "Name pictures, or give labelled ones with --data DIR: one of the two."),
+        ("a.png --method otsu --threshold 0", "--method chooses a threshold and --threshold gives one. Leave one of "
+                                              "them out."),
+        ("a.png --method recall:1", "The method recall:1 needs labels. Add --labels FILE or --data DIR, or choose a "
+                                    "method such as otsu."),
+        ("a.png --split val", "--split chooses among the pictures of --data DIR. Add that, or leave it out."),
+        ("a.png b.png --labels l.png", "--labels is the label file of one picture, but 2 are named. Name one, or use "
+                                       "--data DIR."),
+        ("a.png --plot p.png", "--plot draws curves over labels. Add --labels FILE or --data DIR."),
+        ("a.png b.png --method otsu --save", "--save writes one threshold, but each picture may have its own. Name "
+                                             "one, or use --data DIR."),
+        ("a.png --save", "--save writes a threshold that was chosen. Add --method NAME or --threshold T."),
+        *(
+            (f"--data d {flag} {value}", f"{flag} is for pictures that are named, and --data only counts their pixels. "
+                                         "Leave one of them out.")
+            for flag, value in {"--labels": "l.png", "--low": "0.0", "--smallest-object": "5", "--smallest-hole": "5",
+                                "--out": "o"}.items()
+        ),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_told_at_once(words: str, sentence: str, capsys: Captured) -> None:
+    assert call("nowhere", *words.split()) == 1
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_the_background_of_a_binary_checkpoint(model: Path, capsys: Captured) -> None:
+    assert call(model, "a.png", "--class", "background") == 1
+    assert capsys.readouterr().err == 'error: There is no class "background". Known: newt.\n'
+
+
+def label_file(tmp_path: Path, values: list, palette: list | None = None, mode: str = "L") -> Path:
+    image = Image.fromarray(np.array(values, np.uint8), mode)
+    if palette:
+        image.putpalette(palette)
+    image.save(tmp_path / "labels.png")
+    return tmp_path / "labels.png"
+
+
+NEWT, SPECIES = CLASS_MAPS["newts-binary"], CLASS_MAPS["newts-species"]
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "binary", "species"),
+    [
+        ([[0, 0, 1]], "L", [0, 0, 1], [0, 0, 1]),
+        ([[0, 0, 1, 255]], "L", [0, 0, 1, 255], [0, 0, 1, 255]),
+        ([[0, 1, 2, 2]], "L", [0, 1, 1, 1], [0, 1, 2, 2]),
+        ([[0, 255, 255]], "L", [0, 1, 1], None),
+        ([[[0, 0, 0], [127, 0, 0], [0, 127, 0]]] * 9, "RGB", [0, 1, 1] * 9, [0, 1, 2] * 9),
+    ],
+)
+def test_a_label_file_is_read_in_the_classes_of_the_model(
+    tmp_path: Path, values: list, mode: str, binary: list[int], species: list[int] | None
+) -> None:
+    path = label_file(tmp_path, values, mode=mode)
+    size = np.asarray(values).shape[:2]
+    found = read_labels(path, NEWT, "binary", size)
+    assert found.dtype == np.uint8
+    assert found.ravel().tolist() == binary
+    if species is not None:
+        assert read_labels(path, SPECIES, "multiclass", size).ravel().tolist() == species
+    moved = replace(NEWT, ignore_index=9)
+    assert read_labels(path, moved, "binary", size).ravel().tolist() == [9 if each == 255 else each for each in binary]
+
+
+def test_label_files_that_cannot_be_used(tmp_path: Path) -> None:
+    path = label_file(tmp_path, [[0, 1, 1]])
+    with pytest.raises(UserError, match="labels.png is 3 x 1 pixels but its image is 5 x 4. Give the label map of"):
+        read_labels(path, NEWT, "binary", (4, 5))
+    path = label_file(tmp_path, [[0, 1, 7]])
+    with pytest.raises(UserError, match="labels.png holds the value 7 in 1 pixels, which stands for no class"):
+        read_labels(path, SPECIES, "multiclass", (1, 3))
+    path = label_file(tmp_path, np.random.default_rng(0).integers(0, 256, (40, 40, 3)).tolist(), mode="RGB")
+    with pytest.raises(UserError, match="labels.png looks like a photo, not like a label map."):
+        read_labels(path, NEWT, "binary", (40, 40))
 
 
 def plot_of(**changes: Any) -> ThresholdPlot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,13 @@ from hypothesis.extra.numpy import arrays
 
 from seg_demo.errors import UserError
 from seg_demo.evaluate.confusion import ConfusionMatrix
-from seg_demo.evaluate.threshold import FIGURES, ThresholdHistogram, threshold_of
+from seg_demo.evaluate.threshold import (
+    FIGURES,
+    ThresholdHistogram,
+    class_against_rest,
+    measure_thresholds,
+    threshold_of,
+)
 from seg_demo.infer.segmentation import threshold_level
 
 pixels = st.integers(1, 40).flatmap(
@@ -205,8 +212,54 @@ def test_histograms_of_parts_add_up() -> None:
     together = histogram(label_map[:1000], plane[:1000])
     together += histogram(label_map[1000:], plane[1000:])
     assert np.array_equal(together.counts, histogram(label_map, plane).counts)
+    assert np.array_equal(together.values, np.bincount(plane, minlength=256))
+    assert together.values.sum() == 4000, "unlabelled pixels have values, too"
     assert together.counts.sum() == (label_map != 255).sum()
     assert together.counts.dtype == np.int64
+
+
+@pytest.mark.parametrize(("class_id", "depth"), [(0, 8), (1, 8), (2, 16)])
+def test_a_class_of_several_over_a_data_set(class_id: int, depth: int, tiny_species_checkpoint: Path) -> None:
+    """Against a plain count of each picture's plane."""
+    from seg_demo.checkpoint import load_checkpoint
+    from seg_demo.data.procedural import ProceduralNewts
+    from seg_demo.infer.predictor import Predictor
+
+    samples = ProceduralNewts(2, longest=64)
+    predict = Predictor(load_checkpoint(tiny_species_checkpoint), "cpu", depth=depth, keep_probabilities=True)
+    told: list[tuple[int, int]] = []
+    measured = measure_thresholds(predict, samples, class_id, lambda *done: told.append(done))
+    assert told == [(1, 2), (2, 2)]
+    assert measured.full == 2**depth - 1
+    expected = np.zeros((2, 2**depth), np.int64)
+    for _, image, label_map in samples:
+        planes = predict(image).probabilities
+        assert planes is not None
+        for row in (0, 1):
+            expected[row] += np.bincount(planes[class_id][(label_map == class_id) == row], minlength=2**depth)
+    np.testing.assert_array_equal(measured.counts, expected)
+    assert expected[1].sum() > 0
+
+
+def test_a_binary_checkpoint_over_a_data_set(tiny_checkpoint: Path) -> None:
+    from seg_demo.checkpoint import load_checkpoint
+    from seg_demo.data.procedural import ProceduralNewts
+    from seg_demo.infer.predictor import Predictor
+
+    samples = ProceduralNewts(2, longest=64, species=False)
+    predict = Predictor(load_checkpoint(tiny_checkpoint), "cpu")
+    expected = ThresholdHistogram()
+    for _, image, label_map in samples:
+        planes = predict(image).probabilities
+        assert planes is not None
+        expected.update(label_map, planes[0])
+    np.testing.assert_array_equal(measure_thresholds(predict, samples).counts, expected.counts)
+
+
+def test_a_class_against_the_rest() -> None:
+    label_map = np.array([[0, 1, 2, 9]], np.uint8)
+    assert class_against_rest(label_map, 0, 9).tolist() == [[1, 0, 0, 9]]
+    assert class_against_rest(label_map, 2, 9).tolist() == [[0, 0, 1, 9]]
 
 
 def test_another_depth_is_refused() -> None:

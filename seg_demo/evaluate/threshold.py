@@ -1,13 +1,20 @@
-"""What each threshold of the task "binary" would give: one histogram of quantised probabilities answers for all."""
+"""What each threshold of a class would give: one histogram of its quantised probabilities answers for all."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seg_demo.classes import IGNORE_INDEX
+from seg_demo.data.dataset import Sample
+from seg_demo.infer.binarisation import class_plane
 from seg_demo.registry import look_up
+
+if TYPE_CHECKING:
+    from seg_demo.infer.predictor import Predictor
 
 FIGURES = ("f1", "iou", "mean_iou", "accuracy")
 """What the best threshold can be chosen by."""
@@ -27,12 +34,48 @@ def threshold_of(level: int, full: int = 255) -> float:
     return round(max(0.0, level - 0.5) / full, 4 if full == 255 else 6)
 
 
+def measure_thresholds(
+    predict: Predictor,
+    samples: Sequence[Sample],
+    class_id: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> ThresholdHistogram:
+    """The histogram of a class over labelled pictures, which are in the classes of the checkpoint (`in_classes`).
+
+    class_id: 1 for the task "binary"; for "multiclass", the pixels labelled as it are told from all other labelled
+    ones, and `predict` keeps the probabilities. progress: called with the pictures done and their number.
+    """
+    ignored = predict.config.classes.ignore_index
+    histogram = ThresholdHistogram(1 << predict.depth, ignored)
+    for done, (_, image, label_map) in enumerate(samples, start=1):
+        histogram.update(class_against_rest(label_map, class_id, ignored), class_plane(predict(image), class_id))
+        if progress:
+            progress(done, len(samples))
+    return histogram
+
+
+def class_against_rest(label_map: np.ndarray, class_id: int, ignore_index: int = IGNORE_INDEX) -> np.ndarray:
+    """Label map (H, W) uint8 -> (H, W) uint8: 1 for the class, 0 for every other one, ignored pixels as they are.
+
+    >>> class_against_rest(np.array([[0, 1, 2, 255]], np.uint8), 2)
+    array([[  0,   0,   1, 255]], dtype=uint8)
+    """
+    table = np.zeros(256, np.uint8)
+    table[class_id], table[ignore_index] = 1, ignore_index
+    return table[label_map]
+
+
+def histogram_of(plane: np.ndarray) -> np.ndarray:
+    """(levels,) int64: how many pixels of quantised probabilities (H, W) uint8 or uint16 have each value."""
+    return np.bincount(plane.ravel(), minlength=int(np.iinfo(plane.dtype).max) + 1)
+
+
 class ThresholdHistogram:
-    """Counts labelled pixels by their label and their quantised probability, over any number of pictures.
+    """Counts pixels by their label and their quantised probability, over any number of pictures.
 
     counts: (2, levels) int64; row 0 holds the pixels labelled background, row 1 those labelled as the class. Pixels
-    labelled `ignore_index` do not count. levels: 256 for uint8 probabilities, 65536 for uint16. Histograms of parts of
-    a data set are added with `+=`.
+    labelled `ignore_index` do not count. values: (levels,) int64, all pixels, labelled or not. levels: 256 for uint8
+    probabilities, 65536 for uint16. Histograms of parts of a data set are added with `+=`.
 
     >>> histogram = ThresholdHistogram()
     >>> histogram.update(np.array([[0, 1, 1]], np.uint8), np.array([[9, 200, 100]], np.uint8))
@@ -43,6 +86,7 @@ class ThresholdHistogram:
     def __init__(self, levels: int = 256, ignore_index: int = IGNORE_INDEX) -> None:
         self.ignore_index = ignore_index
         self.counts = np.zeros((2, levels), np.int64)
+        self.values = np.zeros(levels, np.int64)
 
     @property
     def full(self) -> int:
@@ -58,9 +102,11 @@ class ThresholdHistogram:
             raise ValueError(f"probabilities of {plane.dtype} do not have {self.full + 1} levels")
         for row in (0, 1):
             self.counts[row] += np.bincount(plane[label_map == row], minlength=self.full + 1)
+        self.values += histogram_of(plane)
 
     def __iadd__(self, other: ThresholdHistogram) -> ThresholdHistogram:
         self.counts += other.counts
+        self.values += other.values
         return self
 
     def sweep(self) -> Sweep:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,25 @@ def write_outputs(segmentation: Segmentation, image: np.ndarray, folder: Path, s
     """
     paths = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
     mask, blended, areas = paths
-    try:
+    with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         palette_image(segmentation.label_map, segmentation.classes).save(mask, optimize=False)
         # Level 1 is four times as fast as the default and costs a tenth more bytes on photos.
         Image.fromarray(overlay(image, segmentation.label_map, segmentation.classes)).save(blended, compress_level=1)
         areas.write_text(json.dumps(describe(segmentation, model), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return paths
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turns what the disk refuses into a `UserError`."""
+    try:
+        yield
     except OSError as error:
         raise UserError(
             "The results could not be written to {folder} ({reason}). Choose another folder.",
             folder=folder, reason=error.strerror or error,
         ) from None  # fmt: skip
-    return paths
 
 
 def describe(segmentation: Segmentation, model: str) -> dict[str, Any]:

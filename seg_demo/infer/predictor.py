@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Literal
 
@@ -37,12 +37,12 @@ class Predictor:
     """Segments images with a checkpoint.
 
     device: "cpu", "cuda", ...; None takes CUDA where there is one. depth: bits of the quantised
-    probabilities, 8 or 16. keep_probabilities: keep the whole (C, H, W) of a multiclass prediction, not just
-    the confidence. tile: side in pixels of the largest piece that goes through the network at once. window: side
-    of sliding windows two thirds of a side apart, as PSPNet's authors predict (473 for VOC, 713 for Cityscapes), in
-    place of the tiles; 0 for none. scales, flip: predict the image at these multiples of the size that the
-    checkpoint's resize rule gives, and mirrored as well, and average the probabilities (Zhao et al., PSPNet, CVPR
-    2017, section 5). amp: dtype of the forward pass under autocast, such as torch.bfloat16; None for float32.
+    probabilities, 8 or 16. keep_probabilities: keep the whole (C, H, W) of a multiclass prediction, or the planes of
+    these classes in this order, not just the confidence. tile: side in pixels of the largest piece that goes through
+    the network at once. window: side of sliding windows two thirds of a side apart, as PSPNet's authors predict (473
+    for VOC, 713 for Cityscapes), in place of the tiles; 0 for none. scales, flip: predict the image at these multiples
+    of the size that the checkpoint's resize rule gives, and mirrored as well, and average the probabilities (Zhao et
+    al., PSPNet, CVPR 2017, section 5). amp: dtype of the forward pass under autocast, such as torch.bfloat16; None for float32.
 
     Raises `ValueError` for a window or scale that is none.
 
@@ -59,7 +59,7 @@ class Predictor:
         device: str | None = None,
         *,
         depth: Literal[8, 16] = 8,
-        keep_probabilities: bool = False,
+        keep_probabilities: bool | Sequence[int] = False,
         tile: int = DEFAULT_TILE,
         window: int = 0,
         scales: tuple[float, ...] = (1.0,),
@@ -140,6 +140,12 @@ class Predictor:
         kept = planes if self.keep_probabilities else None
         return Segmentation(classes, "multiclass", label_map, confidence, kept, threshold, clock.laps)
 
+    def keeping(self, probabilities: bool | Sequence[int], depth: Literal[8, 16] = 8) -> Predictor:
+        """The same network, keeping other probabilities, quantised to other depths."""
+        other = copy.copy(self)
+        other.keep_probabilities, other.depth = probabilities, depth
+        return other
+
     def _strips(self, picture: Tensor, tile: int) -> Iterator[tuple[int, int, Tensor]]:
         overlap = tile - stride_of_window(tile) if self.slides else tile // 4
         return tiled_logits(self._forward, picture, tile, overlap)
@@ -170,10 +176,11 @@ class Predictor:
 
         highest, label_map = exact.max(dim=0)
         keep = self.config.task == "binary" or self.keep_probabilities
+        wanted = exact if keep is True else exact[list(keep or ())]
         return (
             label_map.to(torch.uint8).cpu().numpy(),
             integers(highest),
-            integers(exact if keep else exact[:0]),
+            integers(wanted),
         )
 
 

@@ -31,16 +31,19 @@ class BrowserComponent(gr.HTML):
     what is drawn. Names reach the page as text, through the script.
     """
 
-    def __init__(self, value: Any, folder: Path, name: str, scripts: Sequence[Path], texts: Path, **kwargs: Any):
-        """folder: holds `name`.html and `name`.css. scripts: JavaScript files, each may use those before it.
+    def __init__(
+        self, value: Any, folder: Path, name: str, scripts: Sequence[Path], worker: Sequence[Path] = (), **kwargs: Any
+    ) -> None:
+        """folder: holds `name`.html, `name`.css, and texts.json, the texts per language, which the script has as TEXTS.
 
-        texts: JSON of texts per language, which the script finds as TEXTS. kwargs: as for `gr.HTML`.
+        scripts: JavaScript files, each may use those before it. worker: those of a Web Worker, whose source the script
+        has as WORKER. kwargs: as for `gr.HTML`.
         """
         super().__init__(
             value,
             html_template=(folder / f"{name}.html").read_text(encoding="utf-8"),
             css_template=(folder / f"{name}.css").read_text(encoding="utf-8"),
-            js_on_load=page_script(scripts, texts),
+            js_on_load=page_script(scripts, folder / "texts.json", worker),
             apply_default_css=False,
             **kwargs,
         )
@@ -80,11 +83,13 @@ class BrowserComponent(gr.HTML):
         return FileData(path=str(path.resolve()), size=len(data), mime_type=mime_type, orig_name=name)
 
 
-def page_script(scripts: Sequence[Path], texts: Path) -> str:
-    """JavaScript files as one function body, the texts in front."""
-    spoken = json.loads(texts.read_text(encoding="utf-8"))
-    parts = ['"use strict";', f"const TEXTS = {json.dumps(spoken, ensure_ascii=False)};"]
-    return "\n".join([*parts, *(path.read_text(encoding="utf-8") for path in scripts)])
+def page_script(scripts: Sequence[Path], texts: Path, worker: Sequence[Path] = ()) -> str:
+    """JavaScript files as one function body, the texts and the source of the worker in front."""
+    parts = ['"use strict";', f"const TEXTS = {json.dumps(json.loads(texts.read_text('utf-8')), ensure_ascii=False)};"]
+    if worker:
+        source = "\n".join(path.read_text("utf-8") for path in worker)
+        parts.append(f"const WORKER = {json.dumps(source, ensure_ascii=False)};")
+    return "\n".join([*parts, *(path.read_text("utf-8") for path in scripts)])
 
 
 def encode_image(image: np.ndarray) -> bytes:

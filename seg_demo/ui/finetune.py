@@ -42,7 +42,7 @@ class FineTuneTab:
     """Builds the tab inside the `gr.Blocks` that is being built, and answers its events."""
 
     def __init__(self) -> None:
-        with gr.Row(elem_classes="ft-status"):
+        with gr.Row(elem_classes="status-row"):
             self.status = Fragment(elem_id="ft-status")
             self.stop = gr.Button(text("stop"), size="sm", variant="stop", visible=False, elem_id="ft-stop")
         with gr.Row(elem_classes="finetune-tab"):

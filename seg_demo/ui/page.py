@@ -14,6 +14,7 @@ from seg_demo.ui.finetune import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
 from seg_demo.ui.segment import SegmentTab
 from seg_demo.ui.theme import CSS, THEME
+from seg_demo.ui.threshold import ThresholdTab
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
@@ -23,11 +24,14 @@ def build_page(library: Library) -> gr.Blocks:
     with gr.Blocks(title="seg_demo · semantic segmentation", delete_cache=(3600, 86400)) as demo:
         with gr.Column(elem_classes="page-head"):
             gr.Markdown(text("headline"))
-        with gr.Tabs():
-            with gr.Tab(text("segment"), id="segment"):
-                SegmentTab(demo, library)
-            with gr.Tab(text("finetune"), id="finetune"):
-                FineTuneTab()
+        with gr.Tabs() as tabs:
+            with gr.Tab(text("segment"), id="segment") as segment_tab:
+                segment = SegmentTab(demo, library)
+            with gr.Tab(text("threshold_tab"), id="threshold") as threshold_tab:
+                threshold = ThresholdTab(library, segment)
+            with gr.Tab(text("finetune"), id="finetune") as finetune_tab:
+                finetune = FineTuneTab()
+        threshold.wire(demo, tabs, threshold_tab, [segment_tab, finetune_tab], finetune.bench)
     return demo
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seg_demo.infer.segmentation import Segmentation
 
 # One network runs at a time, whoever asked for it: visitors take turns picture by picture, not batch by batch.
-_TURN = threading.Lock()
+TURN = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def segment_files(
                 started = time.perf_counter()
                 image = read_image(file)
                 decode_ms = (time.perf_counter() - started) * 1000
-                with _TURN:
+                with TURN:
                     segmentation = predictor(image)
                 results.pictures.append(send(canvas_picture(Path(file).name, image, segmentation, decode_ms, captions)))
                 results.done += 1

@@ -69,6 +69,7 @@ class SegmentTab:
                         elem_id="status",
                     )
                     self.stop = gr.Button(text("stop"), size="sm", variant="stop", visible=False, elem_id="stop")
+                self.to_threshold = gr.Button(text("to_threshold"), size="sm", elem_id="to-threshold")
                 with gr.Accordion(text("downloads"), open=False, elem_id="downloads"):
                     self.archive = gr.DownloadButton(text("zip"), size="sm", elem_id="zip")
                     self.files = gr.File(

@@ -22,8 +22,8 @@ THEME = gr.themes.Default(
 
 # Text and icon colours of the Fine-tune tab's cards, on light and on dark ground; each also has a word and an icon.
 CHECK_CSS = """
-.finetune-tab, .ft-status { --ft-error: #b91c1c; --ft-warning: #92400e; --ft-good: #047857; --ft-note: #475569; }
-.dark .finetune-tab, .dark .ft-status {
+.finetune-tab, .status-row { --ft-error: #b91c1c; --ft-warning: #92400e; --ft-good: #047857; --ft-note: #475569; }
+.dark .finetune-tab, .dark .status-row {
   --ft-error: #fca5a5; --ft-warning: #fcd34d; --ft-good: #6ee7b7; --ft-note: #cbd5e1;
 }
 .finetune-tab :is(.verdict, .card) {
@@ -76,13 +76,13 @@ CHECK_CSS = """
 .folder-picker p:empty { display: none; }
 #ft-results:not(:has(.verdict)), #ft-mended-box:not(:has(.mended)), #ft-repair-box:not(:has(input)),
 #ft-findings:not(:has(.card)) { display: none; }
-.ft-status { position: sticky; top: 0; z-index: 20; align-items: center; background: var(--body-background-fill); }
-.ft-status:not(:has(.status)) { display: none; }
-.ft-status .status { margin: 0; }
-.ft-status .problem { color: var(--ft-error); }
-.ft-status .problem::before { content: "✕ "; font-weight: 700; }
-.ft-status progress { width: 100%; height: 6px; accent-color: var(--primary-500); }
-#ft-stop { flex: 0 0 auto; min-width: 6rem; }
+.status-row { position: sticky; top: 0; z-index: 20; align-items: center; background: var(--body-background-fill); }
+.status-row:not(:has(.status)) { display: none; }
+.status-row .status { margin: 0; }
+.status-row .problem { color: var(--ft-error); }
+.status-row .problem::before { content: "✕ "; font-weight: 700; }
+.status-row progress { width: 100%; height: 6px; accent-color: var(--primary-500); }
+:is(#ft-stop, #th-stop) { flex: 0 0 auto; min-width: 6rem; }
 .finetune-tab .block:has(> .html-container), .finetune-tab .html-container { padding: 0; }
 #ft-gallery, #ft-gallery .grid-wrap { height: auto !important; max-height: none !important; min-height: 0 !important; }
 #ft-gallery .grid-container {
@@ -105,8 +105,8 @@ CSS = (
 .page-head h1 { margin: 0; font-size: 1.3rem; letter-spacing: -0.01em; }
 .page-head p { margin: 0.1rem 0 0; color: var(--body-text-color-subdued); }
 @media (min-width: 900px) {
-  :is(.segment-tab, .finetune-tab) { flex-wrap: nowrap !important; }
-  :is(.segment-tab, .finetune-tab) > .column:first-child { flex: 0 0 304px !important; }
+  :is(.segment-tab, .threshold-tab, .finetune-tab) { flex-wrap: nowrap !important; }
+  :is(.segment-tab, .threshold-tab, .finetune-tab) > .column:first-child { flex: 0 0 304px !important; }
 }
 #examples, #examples .gallery-container, #examples .grid-wrap { height: auto !important; min-height: 0 !important; }
 #examples .grid-container {

@@ -43,6 +43,17 @@ class ThresholdPlot:
     calibration_error: float
 
 
+def text_style() -> dict[Any, Any]:
+    """Settings of Matplotlib with which names in any language are drawn as they are."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return {
+        "font.family": ["DejaVu Sans", *(name for name in FURTHER_FONTS if name in installed)],
+        "text.parse_math": False, "text.usetex": False,  # a class may be called $cash$
+    }  # fmt: skip
+
+
 def check_plot_path(path: Path) -> None:
     """Raises `UserError` where the file is not to be a PNG."""
     if path.suffix.lower() != ".png":
@@ -54,17 +65,14 @@ def draw_threshold(plot: ThresholdPlot, path: Path) -> None:
 
     Raises `UserError` where `path` does not end in .png.
     """
-    from matplotlib import font_manager, rc_context
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     check_plot_path(path)
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    style: dict[Any, Any] = {
-        "font.family": ["DejaVu Sans", *(name for name in FURTHER_FONTS if name in installed)],
+    style = text_style() | {
         "font.size": 9.5, "axes.titlesize": 10.5, "axes.spines.top": False, "axes.spines.right": False,
         "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e4e4e4", "grid.linewidth": 0.8,
         "legend.edgecolor": "none", "legend.framealpha": 0.9,
-        "text.parse_math": False, "text.usetex": False,  # a class may be called $cash$
     }  # fmt: skip
     with rc_context(style):
         figure = Figure(figsize=(13.2, 4.5), dpi=140, layout="constrained")

@@ -71,7 +71,7 @@ class SegmentationCanvas(BrowserComponent):
 
     def __init__(self, value: list[CanvasPicture] | None = None, **kwargs: Any) -> None:
         """value: pictures to start with; kwargs: as for `gr.HTML` (elem_id, visible, scale, ...)."""
-        super().__init__(value, HERE, "canvas", SCRIPTS, HERE / "texts.json", **kwargs)
+        super().__init__(value, HERE, "canvas", SCRIPTS, **kwargs)
 
     def postprocess(  # type: ignore[override]
         self, value: Sequence[CanvasPicture | CanvasImage] | None

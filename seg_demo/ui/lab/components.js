@@ -7,35 +7,36 @@
 // Wilkinson, "A comparison of algorithms for connected set openings and closings", PAMI 2002). Planes have a border of
 // one pixel of value 0, which is never taken, so no pixel has to ask whether it has a neighbour.
 
+const CORNERS = 0b01010101; // of the ring of 8 neighbours, see ringSteps
 const NEAR = { objects: nearOnes(true), holes: nearOnes(false) };
 
 /**
- * Returns (H*W) Uint8Array g: for every level t from max(1, low) to 255, g >= t is the mask at level t.
- * plane: (H*W) Uint8Array; low: the lower level of the hysteresis (objects of plane >= low that hold a value >= t),
- * or null; objects with fewer than smallestObject pixels are removed, then holes with fewer than smallestHole are
- * filled; 0 and 1 switch a filter off.
+ * Returns (H*W) Uint8Array g: for every level t from 1 to 255, g >= t is the mask at level t.
+ * plane: (H*W) Uint8Array; low: the lower level of the hysteresis (objects of plane >= low that hold a value >= t;
+ * where t < low, t counts as low), or null; objects with fewer than smallestObject pixels are removed, then holes with
+ * fewer than smallestHole are filled; 0 and 1 switch a filter off.
  */
 function effectivePlane(plane, width, height, { low = null, smallestObject = 0, smallestHole = 0 } = {}) {
   const padded = padPlane(plane, width, height);
   if (low !== null) raiseObjects(padded, width, height, low, smallestObject);
   else if (smallestObject > 1) areaOpening(padded, width, height, smallestObject, NEAR.objects);
   if (smallestHole > 1) {
-    invert(padded, width, height);
+    invertPlane(padded, width, height);
     areaOpening(padded, width, height, smallestHole, NEAR.holes);
-    invert(padded, width, height);
+    invertPlane(padded, width, height);
   }
   return cropPlane(padded, width, height);
 }
 
 /**
- * Returns {objects, largest}, (256) Uint32Array each: the number of objects of plane >= t, and the pixels of the largest.
+ * Returns {objects, largest}, (256) Uint32Array each: number of objects of plane >= t, and pixels of the largest one.
  * plane: (H*W) Uint8Array.
  */
 function objectSweep(plane, width, height) {
   const objects = new Uint32Array(256);
   const largest = new Uint32Array(256);
   const padded = padPlane(plane, width, height);
-  const { order, starts } = sortPixels(padded, width, height);
+  const { order, starts } = sortPixels(padded, width);
   const ring = ringSteps(width);
   const parent = new Int32Array(padded.length); // where to look for the root; at a root, minus the object's pixels
   let count = 0;
@@ -64,7 +65,7 @@ function objectSweep(plane, width, height) {
   return { objects, largest };
 }
 
-/** In place: each object of plane >= low takes its highest value; all else, and objects below `smallest`, become 0. */
+/** In place: objects of plane >= low take their highest value; all else, and those below `smallest`, become 0. */
 function raiseObjects(padded, width, height, low, smallest) {
   const stride = width + 2;
   const ring = ringSteps(width);
@@ -98,17 +99,21 @@ function raiseObjects(padded, width, height, low, smallest) {
 }
 
 /**
- * In place: every pixel takes the highest level at which its object has `smallest` pixels, or 0 (Vincent, "Grayscale
- * area openings and closings", 1993).
- * near: NEAR.objects or NEAR.holes; for holes, pieces at the picture's border count as large.
+ * In place: every pixel takes the highest level at which its object has `wanted` pixels, or 0 (Vincent, "Grayscale area
+ * openings and closings", 1993).
+ * near: NEAR.objects or NEAR.holes; of the latter, pieces at the picture's border count as large enough.
  */
-function areaOpening(padded, width, height, smallest, near) {
+function areaOpening(padded, width, height, wanted, near) {
+  const smallest = Math.min(wanted, width * height + 1); // sums of two stay within 32 bits
   const stride = width + 2;
-  const { order, starts } = sortPixels(padded, width, height);
+  const { order, starts } = sortPixels(padded, width);
   const ring = ringSteps(width);
   // At a root minus the piece's pixels, or minus `smallest` where there are at least so many: then the value is final.
   const parent = new Int32Array(padded.length).fill(-1);
-  if (near === NEAR.holes) markBorder(parent, width, height, -smallest);
+  if (near === NEAR.holes) {
+    parent.fill(-smallest, stride + 1, 2 * stride - 1).fill(-smallest, height * stride + 1, (height + 1) * stride - 1);
+    for (let y = 1; y <= height; y++) parent[y * stride + 1] = parent[y * stride + width] = -smallest;
+  }
   for (let level = 255; level > 0; level--) {
     for (let i = starts[level]; i < starts[level - 1]; i++) {
       const pixel = order[i];
@@ -164,7 +169,7 @@ function takenAround(padded, pixel, stride) {
   );
 }
 
-/** (8) Int32Array: what to add to a pixel's index in the padded plane, clockwise from the neighbour above on the left. */
+/** (8) Int32Array: steps from a pixel to its neighbours in a padded plane, clockwise from the one above on the left. */
 function ringSteps(width) {
   const stride = width + 2;
   return new Int32Array([-stride - 1, -stride, -stride + 1, 1, stride + 1, stride, stride - 1, -1]);
@@ -187,25 +192,23 @@ function nearOnes(diagonal) {
   return table;
 }
 
-const CORNERS = 0b01010101; // of the ring; 0b10101010 are the neighbours above, right, below, left
-
-/** The taken ones of the ring that can be reached from `bit`; sides touch each other over a corner if diagonals count. */
+/** The taken ones of the ring that `bit` reaches step by step; with diagonals, from side to side past a corner. */
 function arcAround(taken, bit, diagonal) {
   let reached = bit;
   for (;;) {
     const sides = diagonal ? reached & ~CORNERS : 0;
-    const grown = reached | turn(reached, 1) | turn(reached, 7) | turn(sides, 2) | turn(sides, 6);
+    const grown = reached | turnRing(reached, 1) | turnRing(reached, 7) | turnRing(sides, 2) | turnRing(sides, 6);
     if ((grown & taken) === reached) return reached;
     reached = grown & taken;
   }
 }
 
-function turn(ring, steps) {
+function turnRing(ring, steps) {
   return ((ring << steps) | (ring >> (8 - steps))) & 255;
 }
 
-/** Returns {order, starts}: pixels of level t are order[starts[t]] to order[starts[t - 1] - 1], in the picture's order. */
-function sortPixels(padded, width, height) {
+/** Returns {order, starts}: the pixels of level t are order[starts[t]] to order[starts[t - 1] - 1], row by row. */
+function sortPixels(padded, width) {
   const counts = new Int32Array(256);
   const stride = width + 2;
   for (let i = stride + 1; i < padded.length - stride; i++) counts[padded[i]]++;

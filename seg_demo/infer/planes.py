@@ -1,0 +1,84 @@
+"""The probabilities of pictures of late, so that another class of one, or a file of it, costs no prediction."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from seg_demo.data.images import read_image
+from seg_demo.infer.library import Library
+
+if TYPE_CHECKING:
+    from seg_demo.checkpoint import Checkpoint
+
+Key = tuple[str, int, int, int]  # file, its time and size, depth
+LARGEST = 128 << 20  # bytes of the probabilities of one picture; beyond, only those of the class that is asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """An image (H, W, 3) uint8 and the quantised probabilities of some classes, (H, W) uint8 or uint16 each."""
+
+    checkpoint: Checkpoint
+    image: np.ndarray
+    planes: dict[int, np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        return self.image.nbytes + sum(plane.nbytes for plane in self.planes.values())
+
+
+class Planes:
+    """Predicts with the models of a library and keeps the latest predictions; safe to use from many threads.
+
+    turn: is held while a network runs. kept: bytes of predictions in memory.
+    """
+
+    def __init__(
+        self, library: Library, turn: AbstractContextManager[object] | None = None, kept: int = 256 << 20
+    ) -> None:
+        self.library, self.turn, self.kept = library, turn or nullcontext(), kept
+        self._latest: OrderedDict[tuple[str, Key], Prediction] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def predict(self, model: str, file: Path, class_id: int, depth: Literal[8, 16] = 8) -> Prediction:
+        """The prediction of a picture file, with the plane of `class_id` at least.
+
+        class_id: 1 for the task "binary". Raises `UserError` as `read_image` and the library do.
+        """
+        predictor = self.library.predictor(model)
+        key = (model, _key(file, depth))
+        with self._lock:
+            known = self._latest.get(key)
+        # A checkpoint that was written again is another one.
+        if known and known.checkpoint is predictor.checkpoint and class_id in known.planes:
+            with self._lock:
+                self._latest.move_to_end(key)
+            return known
+        image = read_image(file)
+        config = predictor.config
+        outputs = [1] if config.task == "binary" else list(range(config.num_outputs))
+        size = image.shape[0] * image.shape[1] * depth // 8
+        wanted = outputs if size * len(outputs) <= LARGEST else [class_id]
+        with self.turn:
+            segmentation = predictor.keeping(wanted if config.task == "multiclass" else True, depth)(image)
+        assert segmentation.probabilities is not None
+        planes = dict(zip(wanted, segmentation.probabilities, strict=True))
+        made = Prediction(predictor.checkpoint, image, planes)
+        with self._lock:
+            self._latest[key] = made
+            self._latest.move_to_end(key)
+            while len(self._latest) > 1 and sum(each.nbytes for each in self._latest.values()) > self.kept:
+                self._latest.popitem(last=False)
+        return made
+
+
+def _key(file: Path, depth: int) -> Key:
+    facts = file.stat()
+    return str(file), facts.st_mtime_ns, facts.st_size, depth

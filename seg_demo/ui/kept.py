@@ -1,0 +1,88 @@
+"""Pictures that the page keeps for a while, so that an address with their token leads back to them."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg_demo.errors import UserError
+
+DAY = 24 * 3600
+KEPT_DAYS, LINKED_DAYS = 1, 30  # since it was last opened: any picture, and one whose link was asked for
+MOST_BYTES = 2 << 30
+TOKEN = re.compile(r"[\w-]{22}")
+LINKED = "linked"
+
+
+def home() -> Path:
+    """Where the page keeps things: $SEG_DEMO_HOME, or a folder of the user's cache."""
+    return Path(os.environ.get("SEG_DEMO_HOME") or Path.home() / ".cache" / "seg_demo")
+
+
+@dataclass(frozen=True)
+class KeptPicture:
+    """A picture that was kept, and its label file, or None. Both have the names they came with."""
+
+    token: str
+    picture: Path
+    labels: Path | None
+
+
+class KeptPictures:
+    """Pictures in a folder of random names that cannot be guessed: whoever has the token sees the picture."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or home() / "pictures"
+
+    def keep(self, picture: Path, labels: Path | None = None) -> KeptPicture:
+        """Copy a picture and its label file under a new token. Raises `OSError` where that cannot be written."""
+        self.clean_up()
+        token = secrets.token_urlsafe(16)
+        target = self.folder / token
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.mkdir(mode=0o700)
+        try:
+            for part, file in (("picture", picture), ("labels", labels)):
+                if file is not None:
+                    (target / part).mkdir()
+                    shutil.copyfile(file, target / part / file.name)
+        except OSError:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+        return self._found(target)
+
+    def find(self, token: str) -> KeptPicture:
+        """Raises `UserError` where the token leads nowhere any more."""
+        target = self.folder / token
+        if not TOKEN.fullmatch(token) or not (target / "picture").is_dir():
+            raise UserError("The picture of this link is no longer kept here. Bring the picture again.")
+        os.utime(target)
+        return self._found(target)
+
+    def link(self, token: str) -> None:
+        """Keep a picture for longer, because somebody was given its link. Raises `UserError` as `find` does."""
+        self.find(token)
+        (self.folder / token / LINKED).touch()
+
+    def clean_up(self) -> None:
+        """Remove what is too old, and the oldest ones beyond `MOST_BYTES`."""
+        now, total = time.time(), 0
+        try:
+            kept = sorted(((path.stat().st_mtime, path) for path in self.folder.iterdir()), reverse=True)
+        except OSError:  # there is none, or another process was quicker
+            return
+        for used, path in kept:
+            days = LINKED_DAYS if (path / LINKED).exists() else KEPT_DAYS
+            total += sum(file.stat().st_size for file in path.glob("*/*"))
+            if now - used > days * DAY or total > MOST_BYTES:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _found(self, target: Path) -> KeptPicture:
+        picture, labels = (next(iter((target / part).glob("*")), None) for part in ("picture", "labels"))
+        assert picture is not None
+        return KeptPicture(target.name, picture, labels)

@@ -1,0 +1,132 @@
+"""What the Threshold tab looks at: a picture, a model and a class, from which a prediction can be made any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seg_demo.data.single import read_label_map
+from seg_demo.errors import UserError
+from seg_demo.evaluate.automatic import Choice
+from seg_demo.evaluate.threshold import class_against_rest, histogram_of
+from seg_demo.infer.binarisation import Binarisation
+from seg_demo.infer.planes import Planes, Prediction
+from seg_demo.registry import look_up
+from seg_demo.ui.lab import Subject
+
+if TYPE_CHECKING:
+    from seg_demo.checkpoint import CheckpointConfig
+
+HISTOGRAM_METHODS = ("otsu", "li", "triangle")  # the others the browser finds by itself
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture file, the model by its name in the library, the class by its name ("": the largest), a label file.
+
+    place: what a link says of the picture: {"example": name} or {"picture": token}; {} where nothing leads back to it.
+    """
+
+    file: str
+    model: str
+    class_name: str = ""
+    labels: str | None = None
+    place: Mapping[str, str] | None = None
+
+    @property
+    def link(self) -> dict[str, str]:
+        """What an address needs to lead back here."""
+        return {**self.place, "model": self.model, "class": self.class_name} if self.place else {}
+
+
+def class_choices(config: CheckpointConfig) -> list[str]:
+    """The classes whose probabilities a model gives; the background of the task "binary" is the rest to 1."""
+    return list(config.classes.names[1:] if config.task == "binary" else config.classes.names)
+
+
+def class_id_of(config: CheckpointConfig, name: str) -> int:
+    """Raises `UserError` for a class that the model does not know."""
+    ids = {known: config.classes.names.index(known) for known in class_choices(config)}
+    return look_up("class", ids, name)
+
+
+def predicted(planes: Planes, look: Look) -> tuple[Look, Prediction]:
+    """The prediction, and the look with a class: the one with the most probability besides the background."""
+    config = planes.library.predictor(look.model).config
+    file = Path(look.file)
+    if look.class_name in class_choices(config):
+        return look, planes.predict(look.model, file, class_id_of(config, look.class_name))
+    prediction = planes.predict(look.model, file, 1)
+    totals = {class_id: int(plane.sum()) for class_id, plane in prediction.planes.items() if class_id}
+    largest = max(totals, key=lambda class_id: totals[class_id])
+    return with_class(look, config.classes.names[largest]), prediction
+
+
+def with_class(look: Look, name: str) -> Look:
+    return Look(look.file, look.model, name, look.labels, look.place)
+
+
+def subject_of(
+    look: Look, prediction: Prediction, writable: bool = False, state: dict[str, float | None] | None = None
+) -> Subject:
+    """What the laboratory shows of a look with a class. Raises `UserError` for a label file that does not suit."""
+    config = prediction.checkpoint.config
+    class_id = class_id_of(config, look.class_name)
+    plane = prediction.planes[class_id]
+    label_map = None
+    if look.labels:
+        labels = read_label_map(Path(look.labels), config.classes, config.task, prediction.image.shape[:2])
+        label_map = class_against_rest(labels, class_id, config.classes.ignore_index)
+    return Subject(
+        name=Path(look.file).name,
+        model=look.model,
+        class_name=look.class_name,
+        image=prediction.image,
+        plane=plane,
+        color=visible(config.classes.colors[class_id]),
+        task=config.task,
+        threshold=config.threshold if config.task == "binary" else 0.5,
+        label_map=label_map,
+        writable=writable,
+        automatic=automatic_levels(plane),
+        link=look.link,
+        state=state,
+    )
+
+
+def visible(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A colour that shows over a picture: black, as the background has it, would not."""
+    return (220, 220, 220) if sum(color) < 48 else color
+
+
+def automatic_levels(plane: np.ndarray) -> dict[str, int]:
+    """Level by method, of the methods that find one in the histogram."""
+    values, levels = histogram_of(plane), {}
+    for name in HISTOGRAM_METHODS:
+        try:
+            levels[name] = Choice.parse(name).level(values)
+        except UserError:  # one value everywhere; the browser says so when it is asked for
+            continue
+    return levels
+
+
+def state_of(fields: Mapping[str, object]) -> Binarisation:
+    """The threshold and the filters that a browser or a link tells. Raises `UserError` where they are none."""
+
+    def number(name: str, default: float | None) -> float | None:
+        value = fields.get(name)
+        if value is None or value == "":
+            return default
+        try:
+            return float(str(value))
+        except ValueError:
+            raise UserError("{value} is no number. Open the page without what follows the question mark.",
+                            value=str(value)[:40]) from None  # fmt: skip
+
+    threshold, low = number("threshold", 0.5), number("low", None)
+    smallest = [number(name, 0) or 0 for name in ("smallest_object", "smallest_hole")]
+    return Binarisation(threshold or 0.0, low, *(int(min(size, 1e9)) if size == size else 0 for size in smallest))
