@@ -25,9 +25,9 @@ from seg_demo.ui.i18n import ERRORS, LANGUAGES, TEXTS, explain, language_of, tra
 
 PACKAGE = Path(__file__).resolve().parent.parent / "seg_demo"
 # What goes wrong with a visitor's own pictures and label maps; the sentences about checkpoints are for engineers.
-NOT_ON_THE_PAGE = ("dataset", "download", "hub", "loader", "newts")
+NOT_ON_THE_PAGE = ("download", "hub", "loader", "newts")
 MET_BY_VISITORS = [
-    *(PACKAGE / f"{name}.py" for name in ("classes", "registry", "viz/preview")),
+    *(PACKAGE / f"{name}.py" for name in ("classes", "registry", "viz/preview", "viz/figure", "evaluate/labels")),
     *(file for file in (PACKAGE / "data").glob("*.py") if file.stem not in NOT_ON_THE_PAGE),
     *(file for room in ("check", "archive", "layouts", "polygons") for file in (PACKAGE / "data" / room).glob("*.py")),
     PACKAGE / "models" / "pretrained.py",

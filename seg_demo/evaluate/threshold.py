@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from seg_demo.infer.binarisation import class_plane
 from seg_demo.registry import look_up
 
 if TYPE_CHECKING:
-    from seg_demo.infer.predictor import Predictor
+    from seg_demo.checkpoint import CheckpointConfig
+    from seg_demo.infer.segmentation import Segmentation
 
 FIGURES = ("f1", "iou", "mean_iou", "accuracy")
 """What the best threshold can be chosen by."""
@@ -34,8 +35,20 @@ def threshold_of(level: int, full: int = 255) -> float:
     return round(max(0.0, level - 0.5) / full, 4 if full == 255 else 6)
 
 
+class Predicting(Protocol):
+    """A `Predictor`, or what stands in for one."""
+
+    @property
+    def config(self) -> CheckpointConfig: ...
+
+    @property
+    def depth(self) -> int: ...
+
+    def __call__(self, image: np.ndarray) -> Segmentation: ...
+
+
 def measure_thresholds(
-    predict: Predictor,
+    predict: Predicting,
     samples: Sequence[Sample],
     class_id: int = 1,
     progress: Callable[[int, int], None] | None = None,

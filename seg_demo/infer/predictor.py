@@ -42,7 +42,8 @@ class Predictor:
     the network at once. window: side of sliding windows two thirds of a side apart, as PSPNet's authors predict (473
     for VOC, 713 for Cityscapes), in place of the tiles; 0 for none. scales, flip: predict the image at these multiples
     of the size that the checkpoint's resize rule gives, and mirrored as well, and average the probabilities (Zhao et
-    al., PSPNet, CVPR 2017, section 5). amp: dtype of the forward pass under autocast, such as torch.bfloat16; None for float32.
+    al., PSPNet, CVPR 2017, section 5). amp: dtype of the forward pass under autocast, such as torch.bfloat16; None for
+    float32.
 
     Raises `ValueError` for a window or scale that is none.
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seg_demo.data.single import read_label_map
 from seg_demo.errors import UserError
 from seg_demo.evaluate.automatic import Choice
+from seg_demo.evaluate.labels import read_labels
 from seg_demo.evaluate.threshold import class_against_rest, histogram_of
 from seg_demo.infer.binarisation import Binarisation
 from seg_demo.infer.planes import Planes, Prediction
@@ -79,7 +79,7 @@ def subject_of(
     plane = prediction.planes[class_id]
     label_map = None
     if look.labels:
-        labels = read_label_map(Path(look.labels), config.classes, config.task, prediction.image.shape[:2])
+        labels = read_labels(Path(look.labels), config.classes, config.task, prediction.image.shape[:2])
         label_map = class_against_rest(labels, class_id, config.classes.ignore_index)
     return Subject(
         name=Path(look.file).name,

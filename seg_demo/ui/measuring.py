@@ -5,8 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from seg_demo.checkpoint import save_checkpoint
 from seg_demo.data.dataset import in_classes
@@ -19,6 +18,24 @@ from seg_demo.registry import look_up
 from seg_demo.ui.background import Progress
 from seg_demo.ui.looking import class_id_of
 from seg_demo.ui.results import TURN
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seg_demo.infer.predictor import Predictor
+    from seg_demo.infer.segmentation import Segmentation
+
+
+class _TakingTurns:
+    """Predicts with all probabilities, and lets other visitors have a go at the network after each picture."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor.keeping(True)
+        self.config, self.depth = predictor.config, self.predictor.depth
+
+    def __call__(self, image: np.ndarray) -> Segmentation:
+        with TURN:
+            return self.predictor(image)
 
 
 def measured(
@@ -34,13 +51,7 @@ def measured(
     with tempfile.TemporaryDirectory() as workspace:
         folder = bring_in(source, Path(workspace)).folder
         samples = in_classes(open_splits(folder)(split), config.classes, config.task, model)
-        kept = predictor.keeping([class_id] if config.task == "multiclass" else True)
-
-        def taking_turns(image: np.ndarray) -> object:
-            with TURN:  # picture by picture, so that other visitors need not wait for the whole data set
-                return kept(image)
-
-        histogram = measure_thresholds(kept, samples, class_id, progress)
+        histogram = measure_thresholds(_TakingTurns(predictor), samples, class_id, progress)
         return histogram.counts.tolist(), len(samples)
 
 
@@ -52,7 +63,7 @@ def write_threshold(library: Library, model: str, threshold: float) -> float:
     entry = look_up("model", library.entries(), model)
     if entry.kind != "own" or entry.folder is None:
         raise UserError(
-            "{model} comes with the page and stays as it is. Copy its folder under checkpoints/ to have one of your own.",
+            "{model} comes with the page and stays as it is. Copy its folder under checkpoints/ and write there.",
             model=model,
         )
     checkpoint = library.predictor(model).checkpoint

@@ -55,6 +55,7 @@ class SegmentTab:
                 self.examples = gr.Gallery(
                     self.example_files(default), label=text("examples"), columns=3, height="auto",
                     object_fit="cover", interactive=False, allow_preview=False, buttons=[], elem_id="examples",
+                    elem_classes="examples",
                 )  # fmt: skip
             with gr.Column(scale=3, min_width=320):
                 self.canvas = SegmentationCanvas(elem_id="canvas")

@@ -108,25 +108,29 @@ CSS = (
   :is(.segment-tab, .threshold-tab, .finetune-tab) { flex-wrap: nowrap !important; }
   :is(.segment-tab, .threshold-tab, .finetune-tab) > .column:first-child { flex: 0 0 304px !important; }
 }
-#examples, #examples .gallery-container, #examples .grid-wrap { height: auto !important; min-height: 0 !important; }
-#examples .grid-container {
+.examples, .examples .gallery-container, .examples .grid-wrap { height: auto !important; min-height: 0 !important; }
+.examples .grid-container {
   grid-template-columns: repeat(3, minmax(0, 1fr)) !important; grid-auto-rows: auto !important; height: auto;
   padding-top: 2rem;
 }
 #pictures .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
-#files .label-clear-button, footer .divider { display: none; }
-#examples .thumbnail-item { aspect-ratio: 4 / 3; width: 100%; height: auto; }
-#canvas {
+#files .label-clear-button, #th-file .label-clear-button, footer .divider { display: none; }
+.examples .thumbnail-item { aspect-ratio: 4 / 3; width: 100%; height: auto; }
+:is(#canvas, #lab) {
   border: 1px solid var(--border-color-primary) !important;
   background: var(--block-background-fill) !important;
 }
-#model input { text-overflow: ellipsis; padding-right: 1.6rem; }
+.save-row { gap: 8px !important; }
+.save-row button { flex: 1 1 132px !important; min-width: 0 !important; }
+#th-file:not(:has(a)) { display: none; }
+#th-file { border: 0; }
+:is(#model, #th-model, #th-class) input { text-overflow: ellipsis; padding-right: 1.6rem; }
 #status, #status .input-container { border: 0; background: transparent !important; }
 #status textarea { background: transparent; border: 0; box-shadow: none; padding: 0; resize: none; }
 .segment-status { align-items: center; }
 .segment-status:not(:has(#stop)):has(textarea:placeholder-shown) { display: none; }
 #stop { flex: 0 0 auto; min-width: 6rem; }
-@media (max-width: 899px) { .segment-tab > .column:nth-child(2) { order: -1; } }
+@media (max-width: 899px) { :is(.segment-tab, .threshold-tab) > .column:nth-child(2) { order: -1; } }
 @media (max-width: 640px) { .gradio-container > .main { padding: 10px 10px !important; } }
 """
 )

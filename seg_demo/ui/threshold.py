@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import tempfile
@@ -21,12 +20,12 @@ from seg_demo.ui.bench import Bench
 from seg_demo.ui.fragment import Fragment, element
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.kept import KeptPictures
-from seg_demo.ui.lab import LabDataSet, LabPicture, LabValue, ThresholdLab
+from seg_demo.ui.lab import LabDataSet, LabValue, ThresholdLab
 from seg_demo.ui.looking import Look, class_choices, predicted, state_of, subject_of, with_class
 from seg_demo.ui.measuring import measured, write_threshold
 from seg_demo.ui.results import TURN
 from seg_demo.ui.saving import FORMATS, Order, saved
-from seg_demo.ui.segment import DRAWN_EXAMPLES, EVERYDAY_EXAMPLES, PICTURES, ModelPicker, SegmentTab
+from seg_demo.ui.segment import DRAWN_EXAMPLES, EVERYDAY_EXAMPLES, ModelPicker, SegmentTab
 from seg_demo.viz.figure import Captions
 
 Updates = dict[gr.blocks.Block, Any]
@@ -47,12 +46,13 @@ COPY_LINK = f"""() => {{
   navigator.clipboard?.writeText(link).catch(() => {{}});
   return link;
 }}"""
-FORGET_LINK = """() => {
+# Not before the laboratory is there: a page that opens by a link shows the first tab for a moment.
+FORGET_LINK = f"""() => {{
   const address = new URL(location.href);
-  if (address.searchParams.get("tab") !== "threshold") return;
+  if (!{LAB} || address.searchParams.get("tab") !== "threshold") return;
   for (const name of [...address.searchParams.keys()]) if (!name.startsWith("__")) address.searchParams.delete(name);
   history.replaceState(history.state, "", address);
-}"""
+}}"""
 
 
 class PictureInput(gr.Image):
@@ -102,6 +102,7 @@ class ThresholdTab:
         self.examples = gr.Gallery(
             self.segment.example_files(default), label=text("examples"), columns=3, height="auto",
             object_fit="cover", interactive=False, allow_preview=False, buttons=[], elem_id="th-examples",
+            elem_classes="examples",
         )  # fmt: skip
         with gr.Accordion(text("th_labels"), open=False, elem_id="th-labels-box"):
             gr.Markdown(text("th_labels_about"))
@@ -122,7 +123,7 @@ class ThresholdTab:
                     name: gr.Button(text(f"save_{name}"), size="sm", elem_id=f"th-save-{name.replace('_', '-')}")
                     for name in FORMATS
                 }
-            self.file = gr.File(label=text("th_saved"), interactive=False, height=70, elem_id="th-file")
+            self.file = gr.File(show_label=False, interactive=False, height=64, elem_id="th-file")
             with gr.Row(elem_classes="save-row"):
                 self.share = gr.Button(text("th_link"), size="sm", elem_id="th-link")
                 self.write = gr.Button(text("th_write"), size="sm", interactive=False, elem_id="th-write")
@@ -148,7 +149,9 @@ class ThresholdTab:
         held = [self.look, self.value]
         seg = [self.segment.shown, self.segment.model, place]
         bring = f"(shown, model, at, look, value) => [shown, model, {INDEX_OF_CANVAS}, look, value]"
-        first = f"(shown, model, at, look, value) => [shown, model, {OPENED_BY_LINK} ? -1 : {INDEX_OF_CANVAS}, look, value]"
+        first = (
+            f"(shown, model, at, look, value) => [shown, model, {OPENED_BY_LINK} ? -1 : {INDEX_OF_CANVAS}, look, value]"
+        )
         starts = [
             (self.picture.input, self.bring, [self.picture, self.model, *held], None),
             (self.examples.select, self.bring_example, [self.model, *held], None),
@@ -171,8 +174,7 @@ class ThresholdTab:
         state = gr.Textbox(visible=False)
         read = f"(state, look) => [{STATE_OF_LAB}, look]"
         for name, button in self.savers.items():
-            save = functools.partial(self.save, name)
-            made = button.click(save, [state, self.look], [self.file, self.status], js=read, **quiet)
+            made = button.click(self.saver(name), [state, self.look], [self.file, self.status], js=read, **quiet)
             made.success(None, self.file, js=DOWNLOAD, **quiet)
         self.share.click(self.keep_link, [state, self.look], [self.address, self.status],
                          js=f"(state, look) => [({COPY_LINK})(), look]", **quiet)  # fmt: skip
@@ -378,6 +380,14 @@ class ThresholdTab:
 
     # What comes of it ------------------------------------------------------------------------------------
 
+    def saver(self, name: str) -> Callable[..., Updates]:
+        """What answers the button of a format; Gradio counts arguments, and those of a partial it counts wrong."""
+
+        def save(state: str, look: Look | None, request: gr.Request) -> Updates:
+            return self.save(name, state, look, request)
+
+        return save
+
     def save(self, name: str, state: str, look: Look | None, request: gr.Request) -> Updates:
         """Write one file of what is shown; the browser downloads it."""
         language = language_of(request)
@@ -422,7 +432,7 @@ class ThresholdTab:
 
     def _working(self, sentence: str, share: float | None = None) -> Updates:
         value = {} if share is None else {"value": f"{share:.3f}"}
-        bar = element("progress", max="1", aria_label=sentence, **value)
+        bar = element("progress", color=None, max="1", aria_label=sentence, **value)
         told = element("p", sentence, role="status", class_="status")
         return {self.status: [told, bar], self.stop: gr.Button(visible=True)}
 

@@ -158,9 +158,10 @@ class _Panel:
 def _panels(shown: ThresholdFigure) -> list[_Panel]:
     words = shown.captions
     mask = shown.mask.astype(np.uint8) * np.uint8(255)
-    thresholds = [f"{words.threshold} {shown.threshold:.3g}"]
+    # Six digits take any threshold of 8 or 16 bits back to its level, so the figure can be made again from its text.
+    thresholds = [f"{words.threshold} {shown.threshold:.6g}"]
     if shown.low is not None:
-        thresholds.append(f"{words.low} {shown.low:.3g}")
+        thresholds.append(f"{words.low} {shown.low:.6g}")
     panels = [
         _Panel(words.image, lambda most: _at_most(shown.image, most)),
         _Panel(

@@ -36,10 +36,7 @@ class SegCanvas {
     });
     this.strip = new Filmstrip(find(".sc-strip"), (index) => this.show(index));
     new Controls(this);
-    // Gradio scopes the style sheet by nesting it in a rule, where @keyframes are not allowed.
-    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      find(".sc-bar").animate([{ left: "-38%" }, { left: "100%" }], { duration: 1400, iterations: Infinity });
-    }
+    this.travel = travelling(find(".sc-bar"));
     this.setOpacity(this.settings.opacity);
     this.setOutlined(this.settings.outlined);
   }
@@ -76,6 +73,7 @@ class SegCanvas {
     this.fail(null);
     this.strip.update(this.pictures, index);
     this.root.classList.add("sc-loading");
+    this.showTravel();
     const id = pictureId(picture, index);
     let entry;
     try {
@@ -88,6 +86,7 @@ class SegCanvas {
     this.keep(entry);
     if (this.index !== index) return; // the user has moved on
     this.root.classList.remove("sc-loading");
+    this.showTravel();
     this.swap(entry, this.pictures[index]);
   }
 
@@ -130,6 +129,7 @@ class SegCanvas {
     const message = this.root.querySelector(".sc-error");
     message.hidden = !picture;
     this.root.classList.remove("sc-loading");
+    this.showTravel();
     if (!picture) return;
     message.textContent =
       typeof DecompressionStream === "undefined"
@@ -230,9 +230,16 @@ class SegCanvas {
   /** The server is at work on something newer; what is shown stays. */
   setWorking(working) {
     this.root.classList.toggle("sc-working", working);
+    this.showTravel();
     this.root.setAttribute("aria-busy", String(working));
     this.root.querySelector(".sc-status").textContent = working ? text("working") : "";
     this.root.querySelector(".sc-empty span").textContent = text(working ? "working" : "empty_hint");
+  }
+
+  showTravel() {
+    const { classList } = this.root;
+    if (classList.contains("sc-working") || classList.contains("sc-loading")) this.travel.play();
+    else this.travel.pause();
   }
 
   // Drawing ----------------------------------------------------------------------------------------------------

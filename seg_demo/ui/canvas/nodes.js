@@ -16,3 +16,18 @@ function swatch(color) {
 function css(color) {
   return color ? `rgb(${color.map(Number).join(" ")})` : "transparent";
 }
+
+/** Words that may change in every frame; the text node stays, which spares the browser a new one each time. */
+function setWords(node, words) {
+  if (node.firstChild) {
+    if (node.firstChild.data !== words) node.firstChild.data = words;
+  } else node.textContent = words;
+}
+
+/** A bar that travels while something is awaited. Gradio nests the style sheet in a rule, where @keyframes cannot be. */
+function travelling(bar) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return { play() {}, pause() {} };
+  const travel = bar.animate([{ left: "-38%" }, { left: "100%" }], { duration: 1400, iterations: Infinity });
+  travel.pause(); // a hidden one would still cost a frame sixty times a second
+  return travel;
+}

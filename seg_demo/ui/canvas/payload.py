@@ -16,6 +16,7 @@ from seg_demo.classes import Task
 
 ClassEntry = tuple[int, str, tuple[int, int, int]]
 
+
 @dataclass(frozen=True, eq=False)
 class CanvasPicture:
     """What the canvas shows: a photo with its label map and how sure the model was.

@@ -22,9 +22,7 @@ class Chart {
   /** counts: pixels per value, 256; split: the same of the labelled class alone, or null. */
   setCounts(counts, split, colors) {
     Object.assign(this, { counts, split, colors });
-    const strip = this.root.querySelector(".lab-scale");
-    const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255];
-    strip.style.background = `linear-gradient(to right, ${stops.map((value) => css(colors[value])).join(", ")})`;
+    this.root.querySelector(".lab-scale").style.background = gradient(colors);
     this.draw();
   }
 
@@ -35,7 +33,8 @@ class Chart {
 
   /** The bars; only when what they count, the scale or the size changes. */
   draw() {
-    const width = this.plot.clientWidth;
+    const width = (this.size = this.plot.clientWidth);
+    if (this.at) this.move(this.at.threshold, this.at.low);
     if (!width || !this.counts) return;
     const ratio = window.devicePixelRatio || 1;
     Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(CHART_HEIGHT * ratio) });
@@ -62,14 +61,17 @@ class Chart {
 
   /** level, low: where the lines stand; low is null without hysteresis. Only the compositor is at work here. */
   move(level, low) {
-    const at = (value) => `${(100 * value) / LEVELS}%`;
-    this.lines.threshold.style.left = at(level);
-    this.within.style.left = at(level);
+    this.at = { threshold: level, low };
+    const width = this.size || 0;
+    const share = level / LEVELS;
+    this.lines.threshold.style.transform = `translateX(${share * width}px)`;
+    this.within.style.transform = `scaleX(${1 - share})`;
     this.lines.low.hidden = this.weak.hidden = low === null;
     if (low === null) return;
-    this.lines.low.style.left = at(low);
-    this.weak.style.left = at(low);
-    this.weak.style.right = `${100 - (100 * level) / LEVELS}%`;
+    const below = low / LEVELS;
+    this.lines.low.style.transform = `translateX(${below * width}px)`;
+    // Its stripes would be squeezed by scaling.
+    this.weak.style.clipPath = `inset(0 ${100 * (1 - share)}% 0 ${100 * below}%)`;
   }
 
   levelAt(event) {
@@ -83,11 +85,9 @@ class Chart {
     event.preventDefault();
     this.plot.setPointerCapture(event.pointerId);
     const at = this.levelAt(event);
-    const place = (line) => parseFloat(line.style.left) * LEVELS / 100;
-    const { low, threshold } = this.lines;
-    const nearer = !low.hidden && Math.abs(place(low) - at) < Math.abs(place(threshold) - at);
-    const below = !low.hidden && place(low) === place(threshold) && at < place(low);
-    this.dragged = nearer || below ? "low" : "threshold";
+    const { low, threshold } = this.at;
+    const lower = low !== null && (Math.abs(low - at) < Math.abs(threshold - at) || (low === threshold && at < low));
+    this.dragged = lower ? "low" : "threshold";
     this.on.move(this.dragged, at);
   }
 
@@ -96,4 +96,10 @@ class Chart {
     this.dragged = null;
     this.on.settle();
   }
+}
+
+/** 256 colours as a CSS gradient from left to right. */
+function gradient(colors) {
+  const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255];
+  return `linear-gradient(to right, ${stops.map((value) => css(colors[value])).join(", ")})`;
 }

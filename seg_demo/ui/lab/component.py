@@ -66,8 +66,6 @@ class LabValue(GradioModel):
     data_set: LabDataSet | None = None
 
 
-
-
 class ThresholdLab(BrowserComponent):
     """Shows how a threshold turns probabilities into a mask; every move of it happens in the browser, with no request.
 

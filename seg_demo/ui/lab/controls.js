@@ -169,7 +169,7 @@ class Controls {
   show() {
     const { state, view, entry, dataSet } = this.lab;
     const { now, level } = state;
-    if (this.shown !== now || this.shownView !== view) this.showNumbers(now, level);
+    if (this.shown !== now) this.showNumbers(now, level);
     this.shown = now;
     const pressed = {
       "grid": view.layout === "grid", "blend": view.layout === "blend",
@@ -189,8 +189,18 @@ class Controls {
       this.explain("");
     }
     for (const [name, { button }] of this.choices) this.press(button, name === this.chosen);
-    const map = text(view.uncertainty ? "uncertainty" : "probability");
-    for (const node of this.root.querySelectorAll(".lab-map-name")) if (node.textContent !== map) node.textContent = map;
+    if (this.shownView !== JSON.stringify(view)) this.showView(view);
+  }
+
+  /** What changes only with the way things are looked at. */
+  showView(view) {
+    this.shownView = JSON.stringify(view);
+    const fill = (selector, words) => {
+      for (const node of this.root.querySelectorAll(selector)) node.textContent = words;
+    };
+    fill(".lab-least", view.uncertainty ? text("sure") : "0");
+    fill(".lab-most", view.uncertainty ? text("unsure") : "1");
+    fill(".lab-map-name", text(view.uncertainty ? "uncertainty" : "probability"));
     for (const input of this.root.querySelectorAll("[data-opacity]")) {
       const value = view[input.dataset.opacity];
       input.value = value;
@@ -202,7 +212,7 @@ class Controls {
   showNumbers(now, level) {
     this.slider.value = level;
     this.slider.setAttribute("aria-valuetext", shownThreshold(now.threshold));
-    this.root.querySelector(".lab-level").textContent = text("level", { level });
+    setWords(this.root.querySelector(".lab-level"), text("level", { level }));
     for (const input of this.numbers) {
       const value = now[input.dataset.number];
       input.value = value === null ? "" : input.max === "1" ? shownThreshold(value) : value;

@@ -40,9 +40,7 @@ class Lab {
     });
     this.controls = new Controls(this);
     this.recall();
-    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      find(".lab-bar-travel").animate([{ left: "-38%" }, { left: "100%" }], { duration: 1400, iterations: Infinity });
-    }
+    this.travel = travelling(find(".lab-bar-travel"));
   }
 
   // Pictures ---------------------------------------------------------------------------------------------------
@@ -53,7 +51,7 @@ class Lab {
     this.wanted = id;
     if (!picture) return this.clear();
     if (this.entry?.id === id) return this.told(picture);
-    this.root.classList.add("lab-loading");
+    this.wait("loading", true);
     if (!this.entry) this.root.dataset.state = "loading";
     try {
       const [{ planes, timing }, image] = await Promise.all([fetchPlanes(picture), fetchImage(picture)]);
@@ -72,7 +70,7 @@ class Lab {
   /** The same picture with other facts about it: its threshold was written, or a link leads to another state of it. */
   told(picture) {
     const asked = picture.meta.state;
-    this.root.classList.remove("lab-loading");
+    this.wait("loading", false);
     this.fail(null);
     if (asked && JSON.stringify(asked) !== JSON.stringify(this.entry.picture.meta.state)) this.change(fromLink(asked));
     this.entry.picture = picture;
@@ -85,7 +83,7 @@ class Lab {
     entry.histogram = histogram(plane);
     this.entry = entry;
     this.root.dataset.state = "ready";
-    this.root.classList.remove("lab-loading");
+    this.wait("loading", false);
     this.fail(null);
     this.root.classList.toggle("lab-has-labels", Boolean(labels));
     this.root.style.setProperty("--ratio", picture.width / picture.height);
@@ -132,15 +130,23 @@ class Lab {
     const message = this.root.querySelector(".lab-error");
     message.hidden = !picture;
     if (!picture) return;
-    this.root.classList.remove("lab-loading");
+    this.wait("loading", false);
     message.textContent =
       typeof DecompressionStream === "undefined"
         ? text("error_browser")
         : text("error_fetch", { name: picture.name, why: error.message });
   }
 
+  /** what: "loading" or "working"; either makes the bar travel. */
+  wait(what, on) {
+    const { classList } = this.root;
+    classList.toggle("lab-" + what, on);
+    if (classList.contains("lab-loading") || classList.contains("lab-working")) this.travel.play();
+    else this.travel.pause();
+  }
+
   setWorking(working) {
-    this.root.classList.toggle("lab-working", working);
+    this.wait("working", working);
     this.root.setAttribute("aria-busy", String(working));
     this.root.querySelector(".lab-status").textContent = working ? text("working") : "";
     this.root.querySelector(".lab-empty span").textContent = text(working ? "working" : "empty_hint");
@@ -229,8 +235,9 @@ class Lab {
     const blended = layout === "blend";
     this.root.dataset.layout = layout;
     // One canvas, in its own pane or between the photo and the overlay.
+    const { probability } = this.panes.canvas;
     const world = this.root.querySelector(`[data-pane=${blended ? "overlay" : "probability"}] .lab-world`);
-    if (this.panes.canvas.probability.parentNode !== world) world.insertBefore(this.panes.canvas.probability, world.querySelector(".lab-overlay"));
+    if (world.nextElementSibling !== probability) world.after(probability);
     this.root.style.setProperty("--heat", blended ? heat / 100 : 1);
     this.root.style.setProperty("--overlay", overlay / 100);
     this.chart.setLog(log);
@@ -253,16 +260,21 @@ class Lab {
     this.due = new Set();
     const started = performance.now();
     const { level, lowLevel } = this.state;
-    if (due.has("mask")) {
-      this.panes.paintMask(level);
-      this.panes.paintOverlay(level, this.view.errors && Boolean(this.entry.labels));
-    }
-    if (due.has("heat")) this.panes.paintHeat(level, this.view.uncertainty);
-    const drawMs = performance.now() - started;
-    if (due.has("view")) {
+    const looked = due.has("view");
+    if (looked) {
       this.port.apply();
+      this.panes.setView(this.port);
       this.root.querySelector(".lab-percent").textContent = Math.round(this.port.scale * 100) + " %";
     }
+    if (looked || due.has("mask")) {
+      if (this.view.layout === "grid") this.panes.paintMask(level);
+      this.panes.paintOverlay(level, this.view.errors);
+    }
+    if (looked || due.has("heat")) {
+      this.panes.paintHeat(level, this.view.uncertainty);
+      this.root.style.setProperty("--colors", this.panes.legend(this.view.uncertainty));
+    }
+    const drawMs = performance.now() - started;
     if (due.has("curves")) this.drawCurves();
     if (due.has("numbers")) {
       const { entry } = this;
@@ -319,14 +331,14 @@ class Lab {
       if (found) cross.style.transform = `translate(${this.pointed[0]}px, ${this.pointed[1]}px)`;
     }
     const words = this.root.querySelector(".lab-readout");
-    if (!found) return void (words.textContent = text("readout_hint"));
+    if (!found) return setWords(words, text("readout_hint"));
     const parts = [
       `x ${Math.floor(at[0])}, y ${Math.floor(at[1])}`,
       `p = ${(found.value / FULL).toFixed(3)} (${found.value})`,
       text(found.inside ? "in_mask" : "not_in_mask"),
     ];
     if (found.label !== null) parts.push(text(found.label ? "labelled_class" : "labelled_background"));
-    words.textContent = parts.join(" · ");
+    setWords(words, parts.join(" · "));
   }
 }
 
@@ -358,6 +370,8 @@ function start(root) {
     dataFigures: (level = lab.state.level) => lab.dataSet?.sweep.at(level) ?? null,
     /** The level that a choice finds, or its problem. */
     choose: (name, value) => CHOICES[name].find(lab, value),
+    /** The page's address leads here again, after another tab has taken it. */
+    remember: () => lab.entry && lab.remember(),
     link: () => lab.state.address(lab.entry.picture.meta.link),
     shown: () => lab.entry && { name: lab.entry.picture.name, ...lab.entry.picture.meta, colormap: undefined },
     sweep: (counts) => new Sweep(counts),

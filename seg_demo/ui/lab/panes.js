@@ -1,7 +1,9 @@
-// Panes: the picture, the probabilities, the mask and the overlay, painted through tables of one entry per value.
-// The canvases are only ever written to, because privacy browsers add noise to what is read back.
+// Panes: the probabilities, the mask and the overlay, painted at the screen's resolution: for each device pixel the
+// values under it are looked up in tables. So the work depends on the screen, not on the picture, and nothing is left
+// for the browser to scale. The canvases are only ever written to, because privacy browsers add noise to what is read.
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+const SMOOTH_BELOW = 0.75; // device pixels per image pixel; from here down a device pixel is the mean of 2 x 2 samples
 const UNCERTAIN = 0.2; // distance to the threshold from which on a pixel is certain
 const AMBER = [255, 176, 0];
 const NIGHT = [22, 26, 34];
@@ -11,7 +13,7 @@ const WRONG = [213, 94, 0];
 const MISSED = [86, 180, 233];
 const NOT_LABELLED = 2; // in `labels`: 0 background, 1 class
 
-function pack(r, g, b, a = 255) {
+function pack([r, g, b], a = 255) {
   return (LITTLE_ENDIAN ? (a << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | a) >>> 0;
 }
 
@@ -19,76 +21,150 @@ class Panes {
   constructor(root) {
     this.root = root;
     this.canvas = {};
+    this.pixels = {};
     for (const name of ["probability", "mask", "overlay"]) this.canvas[name] = root.querySelector(`.lab-${name}`);
-    this.tables = { mask: new Uint32Array(LEVELS), heat: new Uint32Array(LEVELS) };
-    this.colors = new Uint32Array(4 * LEVELS); // of the overlay, by label * 256 + value
+    this.inside = new Uint8Array(LEVELS); // 1 from the level on
+    this.heat = new Uint32Array(LEVELS);
+    this.verdicts = new Uint32Array(3 * LEVELS); // colour by label * 256 + value, where there are labels
   }
 
-  /** entry: {picture, plane, labels}. Call `setPlane` after it. */
+  /** entry: {picture, plane, labels, image}. Call `setPlane` and `setView` after it. */
   setPicture(entry) {
-    const { width, height, meta } = entry.picture;
     this.entry = entry;
-    this.color = meta.color;
-    const viridis = Uint8Array.from(atob(meta.colormap), (letter) => letter.charCodeAt(0));
-    this.heat = Array.from({ length: LEVELS }, (_, level) => [...viridis.subarray(3 * level, 3 * level + 3)]);
-    for (const canvas of Object.values(this.canvas)) Object.assign(canvas, { width, height });
-    this.pixels = new ImageData(width, height); // one for all three, which are painted one after the other
-    this.words = new Uint32Array(this.pixels.data.buffer);
-    for (const world of this.root.querySelectorAll(".lab-world[data-photo]")) {
-      world.querySelector("img")?.remove();
-      world.prepend(entry.image.cloneNode());
-    }
+    const viridis = Uint8Array.from(atob(entry.picture.meta.colormap), (letter) => letter.charCodeAt(0));
+    this.viridis = Array.from({ length: LEVELS }, (_, level) => [...viridis.subarray(3 * level, 3 * level + 3)]);
+    for (const world of this.root.querySelectorAll(".lab-world")) world.replaceChildren(entry.image.cloneNode());
   }
 
   /** The plane whose thresholds are the masks. */
   setPlane(plane) {
     this.plane = plane;
     const { labels } = this.entry;
-    this.key = plane; // what the overlay is looked up by
+    this.key = null; // label * 256 + value
     if (!labels) return;
     this.key = new Uint16Array(plane.length);
     for (let i = 0; i < plane.length; i++) this.key[i] = plane[i] | (Math.min(labels[i], NOT_LABELLED) << 8);
   }
 
+  /** Where the picture lies on the stages: from here on a move of the threshold reads `sampled` planes in one go. */
+  setView(port) {
+    const ratio = window.devicePixelRatio || 1;
+    this.width = Math.round(port.width * ratio);
+    this.height = Math.round(port.height * ratio);
+    this.each = port.scale * ratio < SMOOTH_BELOW ? 2 : 1;
+    const { width, height } = this.entry.picture;
+    this.columns = this.under(this.width, ratio, port.x, port.scale, width);
+    this.rows = this.under(this.height, ratio, port.y, port.scale, height);
+    this.sampled = new Map();
+    for (const [name, canvas] of Object.entries(this.canvas)) {
+      this.pixels[name]?.data.fill(0); // beside the picture
+      if (canvas.width === this.width && canvas.height === this.height && this.pixels[name]) continue;
+      Object.assign(canvas, { width: this.width, height: this.height });
+      this.pixels[name] = this.width && this.height ? new ImageData(this.width, this.height) : null;
+    }
+  }
+
+  /** {first, last, at}: the device pixels along one axis that show the picture, and the samples under each. */
+  under(length, ratio, offset, scale, limit) {
+    const { each } = this;
+    const at = new Int32Array(length * each);
+    let [first, last] = [length, 0];
+    for (let i = 0; i < length; i++) {
+      const middle = ((i + 0.5) / ratio - offset) / scale;
+      if (middle < 0 || middle >= limit) continue;
+      if (i < first) first = i;
+      last = i + 1;
+      for (let sample = 0; sample < each; sample++) {
+        const place = ((i + (sample + 0.5) / each) / ratio - offset) / scale;
+        at[i * each + sample] = Math.min(limit - 1, Math.max(0, Math.floor(place)));
+      }
+    }
+    return { first, last, at };
+  }
+
+  /** The values under each device pixel that shows the picture, one or four after another, row by row. */
+  samplesOf(plane) {
+    if (this.sampled.has(plane)) return this.sampled.get(plane);
+    const { columns, rows, each } = this;
+    const stride = this.entry.picture.width;
+    const found = new plane.constructor(Math.max(0, columns.last - columns.first) * Math.max(0, rows.last - rows.first) * each * each);
+    let next = 0;
+    for (let y = rows.first; y < rows.last; y++) {
+      const upper = rows.at[y * each] * stride;
+      if (each === 1) {
+        for (let x = columns.first; x < columns.last; x++) found[next++] = plane[upper + columns.at[x]];
+        continue;
+      }
+      const lower = rows.at[2 * y + 1] * stride;
+      for (let x = columns.first; x < columns.last; x++) {
+        const [left, right] = [columns.at[2 * x], columns.at[2 * x + 1]];
+        found[next++] = plane[upper + left];
+        found[next++] = plane[upper + right];
+        found[next++] = plane[lower + left];
+        found[next++] = plane[lower + right];
+      }
+    }
+    this.sampled.set(plane, found);
+    return found;
+  }
+
   /** The probabilities as they are, or how near they are to the threshold. */
   paintHeat(level, uncertainty) {
-    const { heat } = this.tables;
-    for (let value = 0; value < LEVELS; value++) heat[value] = pack(...this.heatColor(value, level, uncertainty));
-    this.paint("probability", this.entry.plane, heat);
+    for (let value = 0; value < LEVELS; value++) this.heat[value] = pack(this.heatColor(value, level, uncertainty));
+    this.paint("probability", this.entry.plane, this.heat, fillMeans);
   }
 
   heatColor(value, level, uncertainty) {
-    if (!uncertainty) return this.heat[value];
+    if (!uncertainty) return this.viridis[value];
     const near = Math.max(0, 1 - Math.abs(value + 0.5 - level) / (UNCERTAIN * FULL));
     return NIGHT.map((dark, part) => Math.round(dark + (AMBER[part] - dark) * near * near));
   }
 
+  /** The colours of the map from least to most, for its legend. */
+  legend(uncertainty) {
+    return uncertainty ? `linear-gradient(to right, ${css(NIGHT)}, ${css(AMBER)})` : gradient(this.viridis);
+  }
+
   paintMask(level) {
-    const { mask } = this.tables;
-    const [out, within] = [pack(0, 0, 0), pack(255, 255, 255)];
-    for (let value = 0; value < LEVELS; value++) mask[value] = value >= level ? within : out;
-    this.paint("mask", this.plane, mask);
+    const grey = [0, 64, 128, 191, 255].map((part) => pack([part, part, part]));
+    this.paintInside("mask", level, grey);
   }
 
   /** errors: colours by true and false instead of the class's colour, where there are labels. */
   paintOverlay(level, errors) {
-    const own = pack(...this.color);
-    const [right, wrong, missed] = [pack(...RIGHT), pack(...WRONG), pack(...MISSED)];
-    for (let value = 0; value < LEVELS; value++) {
-      const inside = value >= level;
-      this.colors[value] = inside ? (errors ? wrong : own) : 0;
-      this.colors[LEVELS + value] = inside ? (errors ? right : own) : errors ? missed : 0;
-      this.colors[NOT_LABELLED * LEVELS + value] = inside && !errors ? own : 0;
+    const { color } = this.entry.picture.meta;
+    if (!errors || !this.key) {
+      return this.paintInside("overlay", level, [0, 64, 128, 191, 255].map((alpha) => pack(color, alpha)));
     }
-    this.paint("overlay", this.key, this.colors);
+    const { verdicts } = this;
+    const [right, wrong, missed] = [RIGHT, WRONG, MISSED].map((verdict) => pack(verdict));
+    for (let value = 0; value < LEVELS; value++) {
+      verdicts[value] = value >= level ? wrong : 0;
+      verdicts[LEVELS + value] = value >= level ? right : missed;
+      verdicts[NOT_LABELLED * LEVELS + value] = 0;
+    }
+    this.paint("overlay", this.key, verdicts, fillMixed);
   }
 
-  paint(name, key, table) {
-    const canvas = this.canvas[name];
-    if (!canvas.clientWidth) return; // in a pane that is not shown
-    const { words } = this;
-    for (let i = 0; i < key.length; i++) words[i] = table[key[i]];
-    canvas.getContext("2d").putImageData(this.pixels, 0, 0);
+  /** shades: of a device pixel with 0 to 4 of its samples in the mask. */
+  paintInside(name, level, shades) {
+    const { inside } = this;
+    for (let value = 0; value < LEVELS; value++) inside[value] = value >= level ? (this.each === 2 ? 1 : 4) : 0;
+    this.paint(name, this.plane, { inside, shades: Uint32Array.from(shades) }, fillInside);
+  }
+
+  /** fill(words, from, to, samples, next, table, each): paints device pixels of one row; returns the next sample. */
+  paint(name, plane, table, fill) {
+    const pixels = this.pixels[name];
+    if (!pixels) return;
+    const words = new Uint32Array(pixels.data.buffer);
+    const samples = this.samplesOf(plane);
+    const { columns, rows, each, width } = this;
+    let next = 0;
+    for (let y = rows.first; y < rows.last; y++) {
+      next = fill(words, y * width + columns.first, y * width + columns.last, samples, next, table, each);
+    }
+    this.canvas[name].getContext("2d").putImageData(pixels, 0, 0);
   }
 
   /** {value, inside, label} of an image pixel, or null outside; label is null where nothing is known. */
@@ -99,4 +175,52 @@ class Panes {
     const label = this.entry.labels?.[index];
     return { value: this.entry.plane[index], inside: this.plane[index] >= level, label: label < 2 ? label : null };
   }
+}
+
+// One loop each, without calls in it: a move of the slider has a few milliseconds for all of them.
+
+function fillInside(words, from, to, samples, next, { inside, shades }, each) {
+  if (each === 1) for (let i = from; i < to; i++) words[i] = shades[inside[samples[next++]]];
+  else {
+    for (let i = from; i < to; i++, next += 4) {
+      words[i] = shades[inside[samples[next]] + inside[samples[next + 1]] + inside[samples[next + 2]] + inside[samples[next + 3]]];
+    }
+  }
+  return next;
+}
+
+function fillMeans(words, from, to, samples, next, colors, each) {
+  if (each === 1) for (let i = from; i < to; i++) words[i] = colors[samples[next++]];
+  else {
+    for (let i = from; i < to; i++, next += 4) {
+      words[i] = colors[(samples[next] + samples[next + 1] + samples[next + 2] + samples[next + 3]) >> 2];
+    }
+  }
+  return next;
+}
+
+function fillMixed(words, from, to, samples, next, colors, each) {
+  if (each === 1) for (let i = from; i < to; i++) words[i] = colors[samples[next++]];
+  else {
+    for (let i = from; i < to; i++, next += 4) {
+      const one = colors[samples[next]];
+      const [two, three, four] = [colors[samples[next + 1]], colors[samples[next + 2]], colors[samples[next + 3]]];
+      words[i] = one === two && one === three && one === four ? one : mixed(one, two, three, four);
+    }
+  }
+  return next;
+}
+
+/** The mean of four packed colours, each by its opacity. */
+function mixed(...words) {
+  const bytes = new Uint8Array(new Uint32Array(words).buffer);
+  const order = LITTLE_ENDIAN ? [0, 1, 2, 3] : [3, 2, 1, 0];
+  let alpha = 0;
+  const color = [0, 0, 0];
+  for (let word = 0; word < 4; word++) {
+    const part = (channel) => bytes[4 * word + order[channel]];
+    alpha += part(3);
+    for (let channel = 0; channel < 3; channel++) color[channel] += part(channel) * part(3);
+  }
+  return alpha ? pack(color.map((part) => Math.round(part / alpha)), Math.round(alpha / 4)) : 0;
 }

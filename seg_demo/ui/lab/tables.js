@@ -29,6 +29,6 @@ class Tables {
   }
 
   say(name, words) {
-    if (this.cells[name].textContent !== words) this.cells[name].textContent = words;
+    setWords(this.cells[name], words);
   }
 }
