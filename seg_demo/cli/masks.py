@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,11 @@ from seg_demo.cli.text import table
 from seg_demo.data.images import read_image
 from seg_demo.errors import UserError
 from seg_demo.evaluate.automatic import Choice
-from seg_demo.evaluate.confusion import ConfusionMatrix
-from seg_demo.evaluate.figures import or_null
 from seg_demo.evaluate.labels import read_labels
+from seg_demo.evaluate.mask import mask_figures
 from seg_demo.evaluate.threshold import ThresholdHistogram, class_against_rest, histogram_of, threshold_of
-from seg_demo.infer.binarisation import Binarisation, MaskStatistics, class_plane
+from seg_demo.infer.binarisation import Binarisation, class_plane
+from seg_demo.infer.outputs import writing_to
 from seg_demo.infer.segmentation import threshold_level
 
 if TYPE_CHECKING:
@@ -55,11 +54,10 @@ def binarised(
     else:
         threshold = predict.config.threshold if arguments.threshold is None else arguments.threshold
     mask = Binarisation(threshold, arguments.low, arguments.smallest_object, arguments.smallest_hole).mask(plane)
-    entry = {"threshold": threshold, "level": threshold_level(threshold), **asdict(MaskStatistics.of(mask))}
-    if label_map is not None:
-        confusion = ConfusionMatrix(2, classes.ignore_index)
-        confusion.update(label_map, mask.astype(np.uint8))
-        entry |= {name: or_null(float(getattr(confusion, name)()[1])) for name in ("precision", "recall", "f1", "iou")}
+    entry: dict[str, Any] = {
+        "threshold": threshold, "level": threshold_level(threshold),
+        **mask_figures(mask, label_map, classes.ignore_index),
+    }  # fmt: skip
     if arguments.plot and histogram:
         if not histogram.sweep().positives:
             raise UserError(
@@ -78,15 +76,10 @@ def _written(folder: Path, stem: str, mask: np.ndarray, plane: np.ndarray) -> li
     from PIL import Image
 
     pictures = {folder / f"{stem}.mask.png": mask.astype(np.uint8) * 255, folder / f"{stem}.probability.png": plane}
-    try:
+    with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for path, picture in pictures.items():
             Image.fromarray(picture).save(path)
-    except OSError as error:
-        raise UserError(
-            "The results could not be written to {folder} ({reason}). Choose another folder.",
-            folder=folder, reason=error.strerror or error,
-        ) from None  # fmt: skip
     return list(pictures)
 
 

@@ -28,13 +28,13 @@ from seg_demo.ui.bench import (
     still_there,
 )
 from seg_demo.ui.folder_picker import FolderPicker
-from seg_demo.ui.fragment import Fragment, Node, element
+from seg_demo.ui.fragment import Fragment
 from seg_demo.ui.i18n import explain, language_of, say, text
+from seg_demo.ui.status import StatusRow, Updates
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "newts"
 PICTURES_SHOWN = 12
 CHECKS_AT_ONCE = 2
-Updates = dict[gr.blocks.Block, Any]
 Result = TypeVar("Result")
 
 
@@ -42,9 +42,7 @@ class FineTuneTab:
     """Builds the tab inside the `gr.Blocks` that is being built, and answers its events."""
 
     def __init__(self) -> None:
-        with gr.Row(elem_classes="status-row"):
-            self.status = Fragment(elem_id="ft-status")
-            self.stop = gr.Button(text("stop"), size="sm", variant="stop", visible=False, elem_id="ft-stop")
+        self.status = StatusRow("ft")
         with gr.Row(elem_classes="finetune-tab"):
             with gr.Column(scale=1, min_width=280):
                 self._build_bring()
@@ -102,7 +100,7 @@ class FineTuneTab:
 
     def _wire(self) -> None:
         shown: list[Any] = [
-            self.status, self.stop, self.welcome, self.verdict, self.mended, self.download, self.choices, self.cards,
+            *self.status.parts, self.welcome, self.verdict, self.mended, self.download, self.choices, self.cards,
             self.gallery, self.classes, self.edit, self.reasons, self.bench, self.brought, self.files,
         ]  # fmt: skip
         private: dict[str, Any] = {
@@ -123,7 +121,7 @@ class FineTuneTab:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         for start, own in runs.items():
             start(None, cancels=[run for run in runs.values() if run is not own], **quiet)
-        self.stop.click(self.stopped, None, [self.status, self.stop], cancels=list(runs.values()), **quiet)
+        self.status.stop.click(self.stopped, None, self.status.parts, cancels=list(runs.values()), **quiet)
         self.back.click(self.show_original, [self.bench], shown, **quiet)
         self._build_api()
 
@@ -182,7 +180,7 @@ class FineTuneTab:
         yield from self._answer(lambda progress: original(still_there(bench)), "checking", request)
 
     def stopped(self, request: gr.Request) -> Updates:
-        return self._problem(say("check_stopped", language_of(request)), "stopped")
+        return self.status.problem(say("check_stopped", language_of(request)), "stopped")
 
     def check_archive(self, archive: str, class_names: str, request: gr.Request) -> dict[str, Any]:
         """Check a zip or tar of labelled pictures.
@@ -215,7 +213,7 @@ class FineTuneTab:
         """
         always = {**always, self.brought: files}
         if not files:
-            yield always | self._problem(say("nothing_brought", language_of(request)))
+            yield always | self.status.problem(say("nothing_brought", language_of(request)))
             return
         home = new_home()
         made: list[Bench] = []
@@ -245,35 +243,26 @@ class FineTuneTab:
             yield shown
             pictures = yield from self._followed(lambda progress: previewed(bench, progress), "drawing", language)
             # All of it again: of two updates shortly after one another, the page may pass over the first.
-            yield shown | {self.gallery: pictures, self.status: None, self.stop: gr.Button(visible=False)}
+            yield shown | {self.gallery: pictures} | self.status.done()
         except UserError as error:
-            yield self._problem(explain(error, language))
+            yield self.status.problem(explain(error, language))
         except Exception:
             logging.getLogger(__name__).exception("A check failed.")
-            yield self._problem(say("check_failed", language))
+            yield self.status.problem(say("check_failed", language))
 
     def _followed(
         self, work: Callable[[Progress], Result], doing: str, language: str
     ) -> Generator[Updates, None, Result]:
-        yield self._progress(say(doing, language), None) | {self.stop: gr.Button(visible=True)}
+        yield self.status.working(say(doing, language))
         steps = followed(work)
         try:
             while True:
                 done, total = next(steps)
-                yield self._progress(say(doing, language), done / max(1, total))
+                yield self.status.working(say(doing, language), done / max(1, total))
         except StopIteration as end:
             return end.value
         finally:
             steps.close()
-
-    def _progress(self, sentence: str, share: float | None) -> Updates:
-        value = {} if share is None else {"value": f"{share:.3f}"}
-        bar = element("progress", color=None, max="1", aria_label=sentence, **value)
-        return {self.status: [element("p", sentence, role="status", class_="status"), bar]}
-
-    def _problem(self, sentence: str, kind: str = "problem") -> Updates:
-        told: Node = element("p", sentence, role="alert", class_=f"status {kind}")
-        return {self.status: [told], self.stop: gr.Button(visible=False)}
 
     def show(self, bench: Bench, language: str) -> Updates:
         """All of the right side but the pictures."""

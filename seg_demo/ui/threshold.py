@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,147 +18,62 @@ from seg_demo.infer.library import Library
 from seg_demo.infer.planes import Planes
 from seg_demo.ui.background import followed
 from seg_demo.ui.bench import Bench
-from seg_demo.ui.fragment import Fragment, element
-from seg_demo.ui.i18n import explain, language_of, say, text
+from seg_demo.ui.browser import (
+    COPY_LINK,
+    DOWNLOAD,
+    FORGET_LINK,
+    REMEMBER,
+    SHOWN_IN_SEGMENT,
+    SHOWN_UNLESS_LINKED,
+    STATE_OF_LAB,
+    replacing,
+)
+from seg_demo.ui.i18n import explain, language_of, say
 from seg_demo.ui.kept import KeptPictures
-from seg_demo.ui.lab import LabDataSet, LabValue, ThresholdLab
+from seg_demo.ui.lab import LabDataSet, LabValue
 from seg_demo.ui.looking import Look, class_choices, predicted, state_of, subject_of, with_class
 from seg_demo.ui.measuring import measured, write_threshold
+from seg_demo.ui.places import example, of_link, of_segment, own, state_in
 from seg_demo.ui.results import TURN
-from seg_demo.ui.saving import FORMATS, Order, saved
-from seg_demo.ui.segment import DRAWN_EXAMPLES, EVERYDAY_EXAMPLES, ModelPicker, SegmentTab
+from seg_demo.ui.saving import Order, saved
+from seg_demo.ui.segment import SegmentTab
+from seg_demo.ui.status import Updates
+from seg_demo.ui.threshold_form import ThresholdForm
 from seg_demo.viz.figure import Captions
 
-Updates = dict[gr.blocks.Block, Any]
-LAB = "document.querySelector('#lab .seg-lab')?.segLab"
-# What the browser knows, read when something is to be done with it.
-STATE_OF_LAB = f"JSON.stringify({LAB}?.state() ?? null)"
-INDEX_OF_CANVAS = "(document.querySelector('#canvas .seg-canvas')?.segCanvas?.state().index ?? 0)"
-OPENED_BY_LINK = "new URLSearchParams(location.search).get('tab') === 'threshold'"
-DOWNLOAD = """(file) => {
-  if (!file) return;
-  const link = Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name });
-  document.body.append(link);
-  link.click();
-  link.remove();
-}"""
-COPY_LINK = f"""() => {{
-  const link = {LAB}?.link() ?? "";
-  navigator.clipboard?.writeText(link).catch(() => {{}});
-  return link;
-}}"""
-# Not before the laboratory is there: a page that opens by a link shows the first tab for a moment.
-FORGET_LINK = f"""() => {{
-  const address = new URL(location.href);
-  if (!{LAB} || address.searchParams.get("tab") !== "threshold") return;
-  for (const name of [...address.searchParams.keys()]) if (!name.startsWith("__")) address.searchParams.delete(name);
-  history.replaceState(history.state, "", address);
-}}"""
 
-
-class PictureInput(gr.Image):
-    """One picture as a file that nobody has opened yet: its header is looked at before anything is decoded."""
-
-    is_template = True  # to the browser it is Gradio's own
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
-
-
-class ThresholdTab:
+class ThresholdTab(ThresholdForm):
     """Builds the tab inside the `gr.Blocks` that is being built, and answers its events.
 
-    tabs, tab: the page's tabs and this one. segment: the tab whose picture can be taken over. bench: the state that
-    holds the data set of the Fine-tune tab.
+    segment: the tab whose picture can be taken over. kept: where pictures are kept for links.
     """
 
     def __init__(self, library: Library, segment: SegmentTab, kept: KeptPictures | None = None) -> None:
-        self.library, self.segment = library, segment
-        self.planes, self.kept = Planes(library, TURN), kept or KeptPictures()
-        with gr.Row(elem_classes="status-row"):
-            self.status = Fragment(elem_id="th-status")
-            self.stop = gr.Button(text("stop"), size="sm", variant="stop", visible=False, elem_id="th-stop")
-        with gr.Row(elem_classes="threshold-tab"):
-            with gr.Column(scale=1, min_width=280):
-                self._build_subject()
-            with gr.Column(scale=3, min_width=320):
-                self.lab = ThresholdLab(elem_id="lab")
-                self._build_save()
-        self.look = gr.State(None)  # Look | None
-        self.value = gr.State(None)  # LabValue | None: what the laboratory holds
-
-    def _build_subject(self) -> None:
-        default = self.segment.default_model()
-        self.model = ModelPicker(
-            self.segment.model_choices(), value=default, label=text("model"), elem_id="th-model"
-        )  # fmt: skip
-        self.class_name = ModelPicker(
-            [], label=text("th_class"), info=text("th_class_info"), visible=False, elem_id="th-class"
-        )
-        self.take = gr.Button(text("th_take"), size="sm", elem_id="th-take")
-        self.picture = PictureInput(
-            label=text("picture"), type="filepath", sources=["upload", "webcam", "clipboard"], height=180,
-            buttons=[], elem_id="th-picture",
-        )  # fmt: skip
-        self.examples = gr.Gallery(
-            self.segment.example_files(default), label=text("examples"), columns=3, height="auto",
-            object_fit="cover", interactive=False, allow_preview=False, buttons=[], elem_id="th-examples",
-            elem_classes="examples",
-        )  # fmt: skip
-        with gr.Accordion(text("th_labels"), open=False, elem_id="th-labels-box"):
-            gr.Markdown(text("th_labels_about"))
-            self.labels = gr.File(
-                label=text("th_label_map"), file_count="single", height=110, elem_id="th-labels"
-            )  # fmt: skip
-        with gr.Accordion(text("th_data"), open=False, elem_id="th-data-box"):
-            gr.Markdown(text("th_data_about"))
-            self.split = gr.Radio(["val", "test", "train"], value="val", label=text("th_split"), elem_id="th-split")
-            self.of_bench = gr.Button(text("th_of_bench"), size="sm", elem_id="th-bench")
-            self.of_example = gr.Button(text("th_of_example"), size="sm", elem_id="th-example-data")
-            self.archive = gr.File(label=text("th_archive"), file_count="single", height=110, elem_id="th-archive")
-
-    def _build_save(self) -> None:
-        with gr.Accordion(text("th_save"), open=True, elem_id="th-save"):
-            with gr.Row(elem_classes="save-row"):
-                self.savers = {
-                    name: gr.Button(text(f"save_{name}"), size="sm", elem_id=f"th-save-{name.replace('_', '-')}")
-                    for name in FORMATS
-                }
-            self.file = gr.File(show_label=False, interactive=False, height=64, elem_id="th-file")
-            with gr.Row(elem_classes="save-row"):
-                self.share = gr.Button(text("th_link"), size="sm", elem_id="th-link")
-                self.write = gr.Button(text("th_write"), size="sm", interactive=False, elem_id="th-write")
-            self.address = gr.Textbox(
-                label=text("th_address"), info=text("th_address_info"), interactive=False, visible=False,
-                buttons=["copy"], elem_id="th-address",
-            )  # fmt: skip
+        super().__init__(segment)
+        self.library, self.planes, self.kept = library, Planes(library, TURN), kept or KeptPictures()
 
     # Events ----------------------------------------------------------------------------------------------
 
     def wire(self, demo: gr.Blocks, tabs: gr.Tabs, tab: gr.Tab, others: list[gr.Tab], bench: gr.State) -> None:
+        """tabs, tab, others: the page's tabs, this one and the rest. bench: the data set of the Fine-tune tab."""
+        self.tabs = tabs
         shown: list[Any] = [
-            self.lab, self.look, self.value, self.status, self.stop, self.class_name, self.model, self.examples,
+            self.lab, self.look, self.value, *self.status.parts, self.class_name, self.model, self.examples,
             self.write, self.labels, self.picture, self.address, tabs,
         ]  # fmt: skip
-        self.tabs = tabs
         private: dict[str, Any] = {
             "api_visibility": "private", "show_progress": "minimal", "show_progress_on": [self.lab],
             "concurrency_id": "predict", "trigger_mode": "always_last",
         }  # fmt: skip
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        place = gr.Number(0, visible=False)
         held = [self.look, self.value]
-        seg = [self.segment.shown, self.segment.model, place]
-        bring = f"(shown, model, at, look, value) => [shown, model, {INDEX_OF_CANVAS}, look, value]"
-        first = (
-            f"(shown, model, at, look, value) => [shown, model, {OPENED_BY_LINK} ? -1 : {INDEX_OF_CANVAS}, look, value]"
-        )
+        of_segment = [self.segment.shown, self.segment.model, gr.Number(0, visible=False), *held]
+        shown_there = replacing(5, _2=SHOWN_IN_SEGMENT)
         starts = [
             (self.picture.input, self.bring, [self.picture, self.model, *held], None),
             (self.examples.select, self.bring_example, [self.model, *held], None),
-            (self.take.click, self.bring_segment, [*seg, *held], bring),
-            (self.segment.to_threshold.click, self.bring_segment, [*seg, *held], bring),
-            (tab.select, self.bring_first, [*seg, *held], first),
+            (self.take.click, self.bring_segment, of_segment, shown_there),
+            (self.segment.to_threshold.click, self.bring_segment, of_segment, shown_there),
             (self.model.input, self.choose_model, [self.model, *held], None),
             (self.class_name.input, self.choose_class, [self.class_name, *held], None),
             (self.labels.upload, self.choose_labels, [self.labels, *held], None),
@@ -167,23 +83,29 @@ class ThresholdTab:
             (self.archive.upload, self.measure_archive, [self.archive, self.split, *held], None),
         ]  # fmt: skip
         runs = [start(answer, inputs, shown, js=js, **private) for start, answer, inputs, js in starts]
-        runs.append(demo.load(self.open_link, None, shown, **private))
-        for (start, *_), own in zip(starts, runs, strict=False):
-            start(None, cancels=[run for run in runs if run is not own], **quiet)
-        self.stop.click(self.stopped, None, [self.status, self.stop], cancels=runs, **quiet)
-        state = gr.Textbox(visible=False)
-        read = f"(state, look) => [{STATE_OF_LAB}, look]"
-        for name, button in self.savers.items():
-            made = button.click(self.saver(name), [state, self.look], [self.file, self.status], js=read, **quiet)
-            made.success(None, self.file, js=DOWNLOAD, **quiet)
-        self.share.click(self.keep_link, [state, self.look], [self.address, self.status],
-                         js=f"(state, look) => [({COPY_LINK})(), look]", **quiet)  # fmt: skip
-        self.write.click(self.write_threshold, [state, *held], shown,
-                         js=f"(state, look, value) => [{STATE_OF_LAB}, look, value]", **quiet)  # fmt: skip
+        first = tab.select(self.bring_first, of_segment, shown, js=replacing(5, _2=SHOWN_UNLESS_LINKED), **private)
+        linked = demo.load(self.open_link, None, shown, **private)
+        # Whatever the visitor starts ends what is underway, which would show its own picture over it.
+        for (start, *_), own_run in zip(starts, runs, strict=True):
+            start(None, cancels=[run for run in (*runs, first, linked) if run is not own_run], **quiet)
+        self.status.stop.click(self.stopped, None, self.status.parts, cancels=[*runs, first, linked], **quiet)
+        self._wire_saving(quiet, held, shown)
         demo.load(self.segment.refresh_models, None, self.model, **quiet)
-        tab.select(None, None, None, js=f"() => {LAB}?.remember()", **quiet)
+        tab.select(None, None, None, js=REMEMBER, **quiet)
         for other in others:
             other.select(None, None, None, js=FORGET_LINK, **quiet)
+
+    def _wire_saving(self, quiet: dict[str, Any], held: list[Any], shown: list[Any]) -> None:
+        state = gr.Textbox(visible=False)
+        told = [self.status.words]
+        for name, button in self.savers.items():
+            read = replacing(2, _0=STATE_OF_LAB)
+            made = button.click(self.saver(name), [state, self.look], [self.file, *told], js=read, **quiet)
+            made.success(None, self.file, js=DOWNLOAD, **quiet)
+        link = replacing(2, _0=COPY_LINK)
+        self.share.click(self.keep_link, [state, self.look], [self.address, *told], js=link, **quiet)
+        read = replacing(3, _0=STATE_OF_LAB)
+        self.write.click(self.write_threshold, [state, *held], shown, js=read, **quiet)
 
     # What is looked at -----------------------------------------------------------------------------------
 
@@ -192,9 +114,9 @@ class ThresholdTab:
     ) -> Iterator[Updates]:
         """A picture of the visitor's own; a copy is kept for a day, so that a reload finds it."""
         if not file:
-            yield {self.stop: gr.Button(visible=False)}
+            yield {self.status.stop: gr.Button(visible=False)}
             return
-        yield from self.show(lambda: self.own(Look(file, model, self.same_class(look, model))), value, request)
+        yield from self.show(lambda: own(self.kept, Look(file, model, self.same_class(look, model))), value, request)
 
     def bring_example(
         self, model: str, look: Look | None, value: LabValue | None, chosen: gr.SelectData, request: gr.Request
@@ -207,20 +129,20 @@ class ThresholdTab:
     ) -> Iterator[Updates]:
         """The picture that the Segment tab shows, with its model."""
         if not shown:
-            yield self._problem(say("th_nothing_in_segment", language_of(request)))
+            yield self.status.problem(say("th_nothing_in_segment", language_of(request)))
             return
         file = shown[min(max(0, int(index)), len(shown) - 1)]
-        own = self.same_class(look, model)
-        known = Path(file).name in examples() and str(examples()[Path(file).name]) == file
-        made = (lambda: example(Path(file).name, model, own)) if known else (lambda: self.own(Look(file, model, own)))
-        yield from self.show(made, value, request, {self.model: model, self.tabs: gr.Tabs(selected="threshold")})
+        yield from self.show(
+            lambda: of_segment(self.kept, file, model, self.same_class(look, model)), value, request,
+            {self.model: model, self.tabs: gr.Tabs(selected="threshold")},
+        )  # fmt: skip
 
     def bring_first(
         self, shown: list[str], model: str, index: float, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
         """What the Segment tab shows, when the tab is opened with nothing in it."""
         if look or index < 0 or not shown:
-            yield {self.stop: gr.Button(visible=False)}
+            yield {self.status.stop: gr.Button(visible=False)}
             return
         yield from self.bring_segment(shown, model, index, look, value, request)
 
@@ -246,7 +168,7 @@ class ThresholdTab:
 
         def made() -> Look:
             there = self.there(look)
-            return self.own(Look(there.file, there.model, there.class_name, labels))
+            return own(self.kept, Look(there.file, there.model, there.class_name, labels))
 
         yield from self.show(made, value, request)
 
@@ -254,21 +176,10 @@ class ThresholdTab:
         """What the page's address asks for, if anything."""
         asked = dict(request.query_params) if request else {}
         if asked.get("tab") != "threshold":
-            yield {self.stop: gr.Button(visible=False)}
+            yield {self.status.stop: gr.Button(visible=False)}
             return
         opened: Updates = {self.tabs: gr.Tabs(selected="threshold"), self.model: asked.get("model", "")}
-        names = {"threshold": "t", "low": "low", "smallest_object": "object", "smallest_hole": "hole"}
-
-        def made() -> Look:
-            model, class_name = asked.get("model", ""), asked.get("class", "")
-            if "picture" not in asked:
-                return example(asked.get("example", ""), model, class_name)
-            found = self.kept.find(asked["picture"])
-            labels = str(found.labels) if found.labels else None
-            return Look(str(found.picture), model, class_name, labels, {"picture": found.token})
-
-        state = {name: asked[short] for name, short in names.items() if short in asked}
-        yield from self.show(made, None, request, opened, state)
+        yield from self.show(lambda: of_link(self.kept, asked), None, request, opened, lambda: state_in(asked))
 
     def show(
         self,
@@ -276,13 +187,17 @@ class ThresholdTab:
         value: LabValue | None,
         request: gr.Request,
         always: Updates | None = None,
-        state: Mapping[str, str] | None = None,
+        state: Callable[[], Binarisation] | None = None,
+        done: str = "",
     ) -> Iterator[Updates]:
-        """Predict and show; what goes wrong is told, and changes nothing."""
+        """Predict and show; what goes wrong is told, and changes nothing.
+
+        always: goes with every update. state: what a link says of the threshold. done: what is said in the end.
+        """
         language = language_of(request)
         try:
-            yield (always or {}) | self._working(say("th_predicting", language))
-            asked = None if state is None else state_of(state)
+            yield (always or {}) | self.status.working(say("th_predicting", language))
+            asked = state() if state else None
             look, prediction = predicted(self.planes, look_at())
             kind = self.library.entries()[look.model].kind
             config = prediction.checkpoint.config
@@ -299,23 +214,13 @@ class ThresholdTab:
                 self.write: gr.Button(interactive=writable),
                 self.labels: look.labels,
                 self.address: gr.Textbox(visible=False),
-                self.status: None,
-                self.stop: gr.Button(visible=False),
+                **self.status.done(done),
             }
         except UserError as error:
-            yield (always or {}) | self._problem(explain(error, language))
+            yield (always or {}) | self.status.problem(explain(error, language))
         except Exception:
             logging.getLogger(__name__).exception("A prediction for the Threshold tab failed.")
-            yield (always or {}) | self._problem(say("failed", language))
-
-    def own(self, look: Look) -> Look:
-        """Keep a copy of the visitor's picture, whose token then leads back to it; without one where that fails."""
-        try:
-            found = self.kept.keep(Path(look.file), Path(look.labels) if look.labels else None)
-        except OSError:
-            return look
-        labels = str(found.labels) if found.labels else None
-        return Look(str(found.picture), look.model, look.class_name, labels, {"picture": found.token})
+            yield (always or {}) | self.status.problem(say("failed", language))
 
     def there(self, look: Look | None) -> Look:
         if look is None or not Path(look.file).is_file():
@@ -339,7 +244,7 @@ class ThresholdTab:
         self, split: str, bench: Bench | None, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
         if bench is None or not bench.home.is_dir():
-            yield self._problem(say("th_no_bench", language_of(request)))
+            yield self.status.problem(say("th_no_bench", language_of(request)))
             return
         yield from self.measure(bench.shown.folder.listing.root, bench.name, split, look, value, request)
 
@@ -354,29 +259,30 @@ class ThresholdTab:
     ) -> Iterator[Updates]:
         """The curves of a split of a data set, for the model and the class that are looked at."""
         language = language_of(request)
-        yield self._working(say("th_measuring", language))
+        yield self.status.working(say("th_measuring", language))
         try:
             look = self.there(look)
             model, class_name = look.model, look.class_name
             steps = followed(lambda progress: measured(self.library, model, class_name, source, split, progress))
-            try:
+            with closing(steps):
                 while True:
-                    done, total = next(steps)
-                    yield self._working(say("th_measured", language, done=done, total=total), done / max(1, total))
-            except StopIteration as end:
-                counts, pictures = end.value
-            finally:
-                steps.close()
+                    try:
+                        done, total = next(steps)
+                    except StopIteration as end:
+                        counts, pictures = end.value
+                        break
+                    sentence = say("th_measured", language, done=done, total=total)
+                    yield self.status.working(sentence, done / max(1, total))
             data = LabDataSet(
                 name=name, split=split, pictures=pictures, model=model, class_name=class_name, counts=counts
             )
             value = LabValue(picture=value.picture if value else None, data_set=data)
-            yield {self.lab: value, self.value: value, self.status: None, self.stop: gr.Button(visible=False)}
+            yield {self.lab: value, self.value: value, **self.status.done()}
         except UserError as error:
-            yield self._problem(explain(error, language))
+            yield self.status.problem(explain(error, language))
         except Exception:
             logging.getLogger(__name__).exception("A measurement for the Threshold tab failed.")
-            yield self._problem(say("failed", language))
+            yield self.status.problem(say("failed", language))
 
     # What comes of it ------------------------------------------------------------------------------------
 
@@ -394,9 +300,9 @@ class ThresholdTab:
         try:
             order = Order(self.there(look), binarisation_of(state), captions(language))
             folder = Path(tempfile.mkdtemp(prefix="saved-", dir=cache(self.file)))
-            return {self.file: str(saved(name, order, self.planes, folder)), self.status: None}
+            return {self.file: str(saved(name, order, self.planes, folder)), self.status.words: None}
         except UserError as error:
-            return {self.file: None, self.status: self._told(explain(error, language))}
+            return {self.file: None, **self.told(error, language)}
 
     def keep_link(self, address: str, look: Look | None, request: gr.Request) -> Updates:
         """Keep the picture for longer, because its link was asked for."""
@@ -407,9 +313,9 @@ class ThresholdTab:
                 raise UserError("This server cannot keep pictures, so there is no link. Save the files instead.")
             if "picture" in link:
                 self.kept.link(link["picture"])
-            return {self.address: gr.Textbox(value=address, visible=True), self.status: None}
+            return {self.address: gr.Textbox(value=address, visible=True), self.status.words: None}
         except UserError as error:
-            return {self.address: gr.Textbox(visible=False), self.status: self._told(explain(error, language))}
+            return {self.address: gr.Textbox(visible=False), **self.told(error, language)}
 
     def write_threshold(
         self, state: str, look: Look | None, value: LabValue | None, request: gr.Request
@@ -417,41 +323,20 @@ class ThresholdTab:
         """Make the threshold that of the checkpoint, for every later prediction."""
         language = language_of(request)
         try:
-            look = self.there(look)
+            there = self.there(look)
             threshold = binarisation_of(state).threshold
-            before = write_threshold(self.library, look.model, threshold)
-            done = say("th_written", language, threshold=f"{threshold:g}", model=look.model, before=f"{before:g}")
-            for updates in self.show(lambda: look, value, request):
-                yield updates | ({self.status: [element("p", done, role="status", class_="status good")]}
-                                 if self.lab in updates else {})  # fmt: skip
+            before = write_threshold(self.library, there.model, threshold)
+            done = say("th_written", language, threshold=f"{threshold:g}", model=there.model, before=f"{before:g}")
+            yield from self.show(lambda: there, value, request, done=done)
         except UserError as error:
-            yield self._problem(explain(error, language))
+            yield self.status.problem(explain(error, language))
+
+    def told(self, error: UserError, language: str) -> Updates:
+        """What went wrong beside work that may be underway, whose button to stop it stays."""
+        return {self.status.words: self.status.problem(explain(error, language))[self.status.words]}
 
     def stopped(self, request: gr.Request) -> Updates:
-        return self._problem(say("check_stopped", language_of(request)), "stopped")
-
-    def _working(self, sentence: str, share: float | None = None) -> Updates:
-        value = {} if share is None else {"value": f"{share:.3f}"}
-        bar = element("progress", color=None, max="1", aria_label=sentence, **value)
-        told = element("p", sentence, role="status", class_="status")
-        return {self.status: [told, bar], self.stop: gr.Button(visible=True)}
-
-    def _problem(self, sentence: str, kind: str = "problem") -> Updates:
-        return {self.status: self._told(sentence, kind), self.stop: gr.Button(visible=False)}
-
-    def _told(self, sentence: str, kind: str = "problem") -> list[Any]:
-        return [element("p", sentence, role="alert", class_=f"status {kind}")]
-
-
-def examples() -> dict[str, Path]:
-    return {file.name: file for file in (*DRAWN_EXAMPLES.glob("*.jpg"), *EVERYDAY_EXAMPLES)}
-
-
-def example(name: str, model: str, class_name: str) -> Look:
-    """An example picture by its file name. Raises `UserError` where there is none."""
-    if name not in examples():
-        raise UserError("There is no such example picture any more. Choose another one, or bring your own.")
-    return Look(str(examples()[name]), model, class_name, None, {"example": name})
+        return self.status.problem(say("check_stopped", language_of(request)), "stopped")
 
 
 def binarisation_of(state: str) -> Binarisation:

@@ -38,20 +38,21 @@ function best(lab, name) {
 
 /** The lowest level with the precision asked for, where the recall is highest. */
 function leastPrecision(lab, least) {
-  const values = lab.sweep().curve("precision");
-  for (let level = 1; level < LEVELS; level++) if (values[level] >= least) return { level };
-  return unreached(values);
+  const sweep = lab.sweep();
+  const values = sweep.curve("precision").slice(1); // level 0 takes all pixels: no choice of any
+  if (!sweep.positives) return { problem: text("choice_no_class") };
+  const found = values.findIndex((value) => value >= least);
+  return found < 0 ? unreached(values) : { level: found + 1 };
 }
 
 /** The highest level with the recall asked for, where the precision is highest. */
 function leastRecall(lab, least) {
-  const values = lab.sweep().curve("recall");
-  for (let level = FULL; level >= 0; level--) if (values[level] >= least) return { level };
-  return unreached(values);
+  const level = lab.sweep().curve("recall").findLastIndex((value) => value >= least);
+  return level < 0 ? { problem: text("choice_no_class") } : { level }; // level 0 finds all that is there
 }
 
 function unreached(values) {
   const known = values.filter((value) => !Number.isNaN(value));
-  if (!known.length) return { problem: text("choice_no_class") };
+  if (!known.length) return { problem: text("choice_flat") }; // all pixels are at level 0
   return { problem: text("choice_unreached", { most: Math.max(...known).toFixed(4) }) };
 }

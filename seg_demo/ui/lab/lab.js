@@ -32,8 +32,9 @@ class Lab {
     this.curves = new Curves(find(".lab-curves"));
     this.tables = new Tables(root);
     this.filtering = new Filtering({
-      filtered: (plane) => this.setPlane(plane),
+      filtered: (plane) => this.entry && this.setPlane(plane), // without one where the picture went meanwhile
       counted: (objects) => {
+        if (!this.entry) return;
         this.entry.objects = objects;
         this.draw("numbers");
       },
@@ -47,7 +48,7 @@ class Lab {
 
   async setValue({ picture = null, data_set: dataSet = null }) {
     this.setDataSet(dataSet);
-    const id = picture && [picture.planes.url, picture.meta.model, picture.meta.class_name].join("\n");
+    const id = picture && [picture.image.url, picture.planes.url, picture.meta.model, picture.meta.class_name].join("\n");
     this.wanted = id;
     if (!picture) return this.clear();
     if (this.entry?.id === id) return this.told(picture);
@@ -113,7 +114,7 @@ class Lab {
     entry.counts = entry.labels && labelCounts(plane, entry.labels);
     entry.sweep = entry.counts && new Sweep(entry.counts);
     const split = entry.labels && labelCounts(entry.plane, entry.labels)[1];
-    this.chart.setCounts(entry.histogram, split, this.panes.heat);
+    this.chart.setCounts(entry.histogram, split, this.panes.viridis);
     this.draw("mask", "numbers", "curves");
   }
 

@@ -38,6 +38,7 @@ class Panes {
 
   /** The plane whose thresholds are the masks. */
   setPlane(plane) {
+    for (const old of [this.plane, this.key]) this.sampled?.delete(old); // a drag of a filter brings hundreds
     this.plane = plane;
     const { labels } = this.entry;
     this.key = null; // label * 256 + value

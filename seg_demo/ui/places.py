@@ -1,0 +1,60 @@
+"""Where the picture of the Threshold tab comes from, so that a link can lead back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from seg_demo.errors import UserError
+from seg_demo.infer.binarisation import Binarisation
+from seg_demo.ui.kept import KeptPictures
+from seg_demo.ui.looking import Look, state_of
+from seg_demo.ui.segment import DRAWN_EXAMPLES, EVERYDAY_EXAMPLES
+
+# Names of the state in a link, as state.js writes them.
+IN_LINK = {"threshold": "t", "low": "low", "smallest_object": "object", "smallest_hole": "hole"}
+
+
+def examples() -> dict[str, Path]:
+    """All example pictures by file name."""
+    return {file.name: file for file in (*DRAWN_EXAMPLES.glob("*.jpg"), *EVERYDAY_EXAMPLES)}
+
+
+def example(name: str, model: str, class_name: str = "") -> Look:
+    """An example picture by its file name. Raises `UserError` where there is none."""
+    if name not in examples():
+        raise UserError("There is no such example picture any more. Choose another one, or bring your own.")
+    return Look(str(examples()[name]), model, class_name, None, {"example": name})
+
+
+def own(kept: KeptPictures, look: Look) -> Look:
+    """The look at a copy of its picture and label file, whose token leads back to them; itself where that fails."""
+    try:
+        found = kept.keep(Path(look.file), Path(look.labels) if look.labels else None)
+    except OSError:
+        return look
+    labels = str(found.labels) if found.labels else None
+    return Look(str(found.picture), look.model, look.class_name, labels, {"picture": found.token})
+
+
+def of_segment(kept: KeptPictures, file: str, model: str, class_name: str) -> Look:
+    """A picture that the Segment tab shows: an example, or the visitor's own."""
+    known = examples().get(Path(file).name)
+    if known and str(known) == file:
+        return example(known.name, model, class_name)
+    return own(kept, Look(file, model, class_name))
+
+
+def of_link(kept: KeptPictures, query: Mapping[str, str]) -> Look:
+    """What the query of the page's address names. Raises `UserError` where that is gone."""
+    model, class_name = query.get("model", ""), query.get("class", "")
+    if "picture" not in query:
+        return example(query.get("example", ""), model, class_name)
+    found = kept.find(query["picture"])
+    labels = str(found.labels) if found.labels else None
+    return Look(str(found.picture), model, class_name, labels, {"picture": found.token})
+
+
+def state_in(query: Mapping[str, str]) -> Binarisation:
+    """The threshold and the filters in the query of the page's address. Raises `UserError` where they are none."""
+    return state_of({name: query[short] for name, short in IN_LINK.items() if short in query})
