@@ -23,11 +23,23 @@ LARGEST = 128 << 20  # bytes of the probabilities of one picture; beyond, only t
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """An image (H, W, 3) uint8 and the quantised probabilities of some classes, (H, W) uint8 or uint16 each."""
+    """An image (H, W, 3) uint8 and the quantised probabilities of some classes, (H, W) uint8 or uint16 each.
+
+    areas: pixels of each class in the label map.
+    """
 
     checkpoint: Checkpoint
     image: np.ndarray
     planes: dict[int, np.ndarray]
+    areas: tuple[int, ...]
+
+    @property
+    def largest(self) -> int:
+        """The class with the most probability besides the background; where planes are missing, with the most pixels."""
+        if len(self.planes) < len(self.areas) - 1:
+            return int(np.argmax(self.areas[1:])) + 1
+        totals = {class_id: int(plane.sum()) for class_id, plane in self.planes.items() if class_id}
+        return max(totals, key=lambda class_id: totals[class_id])
 
     @property
     def nbytes(self) -> int:
@@ -70,7 +82,7 @@ class Planes:
             segmentation = predictor.keeping(wanted if config.task == "multiclass" else True, depth)(image)
         assert segmentation.probabilities is not None
         planes = dict(zip(wanted, segmentation.probabilities, strict=True))
-        made = Prediction(predictor.checkpoint, image, planes)
+        made = Prediction(predictor.checkpoint, image, planes, tuple(segmentation.counts().tolist()))
         with self._lock:
             self._latest[key] = made
             self._latest.move_to_end(key)
@@ -80,5 +92,8 @@ class Planes:
 
 
 def _key(file: Path, depth: int) -> Key:
-    facts = file.stat()
+    try:
+        facts = file.stat()
+    except OSError:  # `read_image` says what is wrong
+        return str(file), 0, 0, depth
     return str(file), facts.st_mtime_ns, facts.st_size, depth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -59,7 +60,7 @@ class KeptPictures:
     def find(self, token: str) -> KeptPicture:
         """Raises `UserError` where the token leads nowhere any more."""
         target = self.folder / token
-        if not TOKEN.fullmatch(token) or not (target / "picture").is_dir():
+        if not TOKEN.fullmatch(token) or not any((target / "picture").glob("*")) or _is_too_old(target):
             raise UserError("The picture of this link is no longer kept here. Bring the picture again.")
         os.utime(target)
         return self._found(target)
@@ -69,20 +70,43 @@ class KeptPictures:
         self.find(token)
         (self.folder / token / LINKED).touch()
 
+    def forget(self, token: str) -> None:
+        """Remove a picture that turned out to be of no use."""
+        if TOKEN.fullmatch(token):
+            shutil.rmtree(self.folder / token, ignore_errors=True)
+
     def clean_up(self) -> None:
         """Remove what is too old, and the oldest ones beyond `MOST_BYTES`."""
-        now, total = time.time(), 0
-        try:
-            kept = sorted(((path.stat().st_mtime, path) for path in self.folder.iterdir()), reverse=True)
-        except OSError:  # there is none, or another process was quicker
-            return
-        for used, path in kept:
-            days = LINKED_DAYS if (path / LINKED).exists() else KEPT_DAYS
-            total += sum(file.stat().st_size for file in path.glob("*/*"))
-            if now - used > days * DAY or total > MOST_BYTES:
-                shutil.rmtree(path, ignore_errors=True)
+        total = 0
+        for path in sorted(self.folder.glob("*"), key=_last_used, reverse=True):
+            if not _is_too_old(path):
+                total += _bytes_in(path)
+                if total <= MOST_BYTES:
+                    continue
+            shutil.rmtree(path, ignore_errors=True)
 
     def _found(self, target: Path) -> KeptPicture:
         picture, labels = (next(iter((target / part).glob("*")), None) for part in ("picture", "labels"))
         assert picture is not None
         return KeptPicture(target.name, picture, labels)
+
+
+def _last_used(target: Path) -> float:
+    """0 where another process was quicker and removed it."""
+    try:
+        return target.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _is_too_old(target: Path) -> bool:
+    days = LINKED_DAYS if (target / LINKED).exists() else KEPT_DAYS
+    return time.time() - _last_used(target) > days * DAY
+
+
+def _bytes_in(target: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):  # as above
+        for file in target.glob("*/*"):
+            total += file.stat().st_size
+    return total

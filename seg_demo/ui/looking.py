@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seg_demo.classes import IGNORE_INDEX
 from seg_demo.errors import UserError
 from seg_demo.evaluate.automatic import Choice
 from seg_demo.evaluate.labels import read_labels
-from seg_demo.evaluate.threshold import class_against_rest, histogram_of
+from seg_demo.evaluate.threshold import histogram_of
 from seg_demo.infer.binarisation import Binarisation
 from seg_demo.infer.planes import Planes, Prediction
 from seg_demo.registry import look_up
@@ -43,6 +45,13 @@ class Look:
         return {**self.place, "model": self.model, "class": self.class_name} if self.place else {}
 
 
+def there(look: Look | None) -> Look:
+    """Raises `UserError` where nothing is looked at, or its picture is gone."""
+    if look is None or not Path(look.file).is_file():
+        raise UserError("There is no picture here any more. Bring one first.")
+    return look
+
+
 def class_choices(config: CheckpointConfig) -> list[str]:
     """The classes whose probabilities a model gives; the background of the task "binary" is the rest to 1."""
     return list(config.classes.names[1:] if config.task == "binary" else config.classes.names)
@@ -55,19 +64,16 @@ def class_id_of(config: CheckpointConfig, name: str) -> int:
 
 
 def predicted(planes: Planes, look: Look) -> tuple[Look, Prediction]:
-    """The prediction, and the look with a class: the one with the most probability besides the background."""
+    """The prediction, and the look with a class: its own, or the largest. Raises `UserError` for an unknown one."""
     config = planes.library.predictor(look.model).config
     file = Path(look.file)
-    if look.class_name in class_choices(config):
+    if look.class_name:
         return look, planes.predict(look.model, file, class_id_of(config, look.class_name))
     prediction = planes.predict(look.model, file, 1)
-    totals = {class_id: int(plane.sum()) for class_id, plane in prediction.planes.items() if class_id}
-    largest = max(totals, key=lambda class_id: totals[class_id])
-    return with_class(look, config.classes.names[largest]), prediction
-
-
-def with_class(look: Look, name: str) -> Look:
-    return Look(look.file, look.model, name, look.labels, look.place)
+    largest = prediction.largest
+    if largest not in prediction.planes:
+        prediction = planes.predict(look.model, file, largest)
+    return replace(look, class_name=config.classes.names[largest]), prediction
 
 
 def subject_of(
@@ -80,7 +86,8 @@ def subject_of(
     label_map = None
     if look.labels:
         labels = read_labels(Path(look.labels), config.classes, config.task, prediction.image.shape[:2])
-        label_map = class_against_rest(labels, class_id, config.classes.ignore_index)
+        ignored = labels == config.classes.ignore_index
+        label_map = np.where(ignored, np.uint8(IGNORE_INDEX), labels == class_id)
     return Subject(
         name=Path(look.file).name,
         model=look.model,
@@ -122,11 +129,14 @@ def state_of(fields: Mapping[str, object]) -> Binarisation:
         if value is None or value == "":
             return default
         try:
-            return float(str(value))
+            told = float(str(value))
         except ValueError:
+            told = math.nan
+        if not math.isfinite(told):
             raise UserError("{value} is no number. Open the page without what follows the question mark.",
-                            value=str(value)[:40]) from None  # fmt: skip
+                            value=str(value)[:40])  # fmt: skip
+        return told
 
     threshold, low = number("threshold", 0.5), number("low", None)
     smallest = [number(name, 0) or 0 for name in ("smallest_object", "smallest_hole")]
-    return Binarisation(threshold or 0.0, low, *(int(min(size, 1e9)) if size == size else 0 for size in smallest))
+    return Binarisation(threshold or 0.0, low, *(int(min(size, 1e9)) for size in smallest))

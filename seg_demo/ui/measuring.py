@@ -16,6 +16,7 @@ from seg_demo.evaluate.threshold import measure_thresholds
 from seg_demo.infer.library import Library
 from seg_demo.registry import look_up
 from seg_demo.ui.background import Progress
+from seg_demo.ui.bench import without_paths
 from seg_demo.ui.looking import class_id_of
 from seg_demo.ui.results import TURN
 
@@ -39,19 +40,24 @@ class _TakingTurns:
 
 
 def measured(
-    library: Library, model: str, class_name: str, source: Path, split: str, progress: Progress
+    library: Library, model: str, class_name: str, source: Path, split: str, progress: Progress, name: str = ""
 ) -> tuple[list[list[int]], int]:
     """Pixels by label and level, (2, 256) as `ThresholdHistogram.counts`, over a split, and how many pictures it has.
 
-    source: a folder of labelled pictures, or an archive of one.
+    source: a folder of labelled pictures, or an archive of one. name: what the visitor calls it, in messages.
     """
     predictor = library.predictor(model)
     config = predictor.config
     class_id = class_id_of(config, class_name)
+    shown = name or source.name
     with tempfile.TemporaryDirectory() as workspace:
-        folder = bring_in(source, Path(workspace)).folder
-        samples = in_classes(open_splits(folder)(split), config.classes, config.task, model)
-        histogram = measure_thresholds(_TakingTurns(predictor), samples, class_id, progress)
+        try:
+            folder = bring_in(source, Path(workspace)).folder
+            samples = in_classes(open_splits(folder)(split), config.classes, config.task, model)
+            histogram = measure_thresholds(_TakingTurns(predictor), samples, class_id, progress)
+        except UserError as error:
+            told = without_paths(error, Path(workspace), shown)
+            raise without_paths(told, source, shown) from None
         return histogram.counts.tolist(), len(samples)
 
 

@@ -37,12 +37,10 @@ def own(kept: KeptPictures, look: Look) -> Look:
     return Look(str(found.picture), look.model, look.class_name, labels, {"picture": found.token})
 
 
-def of_segment(kept: KeptPictures, file: str, model: str, class_name: str) -> Look:
+def of_segment(file: str, model: str, class_name: str) -> Look:
     """A picture that the Segment tab shows: an example, or the visitor's own."""
     known = examples().get(Path(file).name)
-    if known and str(known) == file:
-        return example(known.name, model, class_name)
-    return own(kept, Look(file, model, class_name))
+    return example(known.name, model, class_name) if known and str(known) == file else Look(file, model, class_name)
 
 
 def of_link(kept: KeptPictures, query: Mapping[str, str]) -> Look:
@@ -55,6 +53,7 @@ def of_link(kept: KeptPictures, query: Mapping[str, str]) -> Look:
     return Look(str(found.picture), model, class_name, labels, {"picture": found.token})
 
 
-def state_in(query: Mapping[str, str]) -> Binarisation:
-    """The threshold and the filters in the query of the page's address. Raises `UserError` where they are none."""
-    return state_of({name: query[short] for name, short in IN_LINK.items() if short in query})
+def state_in(query: Mapping[str, str]) -> Binarisation | None:
+    """The threshold and the filters in the query of the page's address, if any. Raises `UserError` for rubbish."""
+    told = {name: query[short] for name, short in IN_LINK.items() if short in query}
+    return state_of(told) if told else None

@@ -95,6 +95,11 @@ def saved(name: str, order: Order, planes: Planes, folder: Path) -> Path:
     stem = "-".join("".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in word) for word in words)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{stem[:120] or 'picture'}.{ending}"
+        path = folder / f"{_cut(stem) or 'picture'}.{ending}"
         write(order, planes, path)
     return path
+
+
+def _cut(stem: str) -> str:
+    """To what a file name can hold of it with its ending, 255 bytes in most file systems and 200 in Gradio's cache."""
+    return stem.encode()[:170].decode(errors="ignore")

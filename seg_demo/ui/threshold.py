@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +20,24 @@ from seg_demo.infer.planes import Planes
 from seg_demo.ui.background import followed
 from seg_demo.ui.bench import Bench
 from seg_demo.ui.browser import (
-    COPY_LINK,
-    DOWNLOAD,
     FORGET_LINK,
     REMEMBER,
     SHOWN_IN_SEGMENT,
     SHOWN_UNLESS_LINKED,
-    STATE_OF_LAB,
     replacing,
 )
 from seg_demo.ui.i18n import explain, language_of, say
 from seg_demo.ui.kept import KeptPictures
 from seg_demo.ui.lab import LabDataSet, LabValue
-from seg_demo.ui.looking import Look, class_choices, predicted, state_of, subject_of, with_class
-from seg_demo.ui.measuring import measured, write_threshold
+from seg_demo.ui.looking import Look, class_choices, predicted, subject_of, there
+from seg_demo.ui.measuring import measured
 from seg_demo.ui.places import example, of_link, of_segment, own, state_in
 from seg_demo.ui.results import TURN
-from seg_demo.ui.saving import Order, saved
+from seg_demo.ui.save_panel import cache_of
 from seg_demo.ui.segment import SegmentTab
 from seg_demo.ui.status import Updates
+from seg_demo.ui.threshold_api import ThresholdApi
 from seg_demo.ui.threshold_form import ThresholdForm
-from seg_demo.viz.figure import Captions
 
 
 class ThresholdTab(ThresholdForm):
@@ -51,6 +49,7 @@ class ThresholdTab(ThresholdForm):
     def __init__(self, library: Library, segment: SegmentTab, kept: KeptPictures | None = None) -> None:
         super().__init__(segment)
         self.library, self.planes, self.kept = library, Planes(library, TURN), kept or KeptPictures()
+        ThresholdApi(self.planes, segment.default_model())
 
     # Events ----------------------------------------------------------------------------------------------
 
@@ -59,7 +58,7 @@ class ThresholdTab(ThresholdForm):
         self.tabs = tabs
         shown: list[Any] = [
             self.lab, self.look, self.value, *self.status.parts, self.class_name, self.model, self.examples,
-            self.write, self.labels, self.picture, self.address, tabs,
+            self.labels, self.picture, *self.saves.parts, tabs,
         ]  # fmt: skip
         private: dict[str, Any] = {
             "api_visibility": "private", "show_progress": "minimal", "show_progress_on": [self.lab],
@@ -89,23 +88,11 @@ class ThresholdTab(ThresholdForm):
         for (start, *_), own_run in zip(starts, runs, strict=True):
             start(None, cancels=[run for run in (*runs, first, linked) if run is not own_run], **quiet)
         self.status.stop.click(self.stopped, None, self.status.parts, cancels=[*runs, first, linked], **quiet)
-        self._wire_saving(quiet, held, shown)
+        self.saves.wire(self, held, shown)
         demo.load(self.segment.refresh_models, None, self.model, **quiet)
         tab.select(None, None, None, js=REMEMBER, **quiet)
         for other in others:
             other.select(None, None, None, js=FORGET_LINK, **quiet)
-
-    def _wire_saving(self, quiet: dict[str, Any], held: list[Any], shown: list[Any]) -> None:
-        state = gr.Textbox(visible=False)
-        told = [self.status.words]
-        for name, button in self.savers.items():
-            read = replacing(2, _0=STATE_OF_LAB)
-            made = button.click(self.saver(name), [state, self.look], [self.file, *told], js=read, **quiet)
-            made.success(None, self.file, js=DOWNLOAD, **quiet)
-        link = replacing(2, _0=COPY_LINK)
-        self.share.click(self.keep_link, [state, self.look], [self.address, *told], js=link, **quiet)
-        read = replacing(3, _0=STATE_OF_LAB)
-        self.write.click(self.write_threshold, [state, *held], shown, js=read, **quiet)
 
     # What is looked at -----------------------------------------------------------------------------------
 
@@ -116,7 +103,7 @@ class ThresholdTab(ThresholdForm):
         if not file:
             yield {self.status.stop: gr.Button(visible=False)}
             return
-        yield from self.show(lambda: own(self.kept, Look(file, model, self.same_class(look, model))), value, request)
+        yield from self.show(lambda: Look(file, model, self.same_class(look, model)), value, request)
 
     def bring_example(
         self, model: str, look: Look | None, value: LabValue | None, chosen: gr.SelectData, request: gr.Request
@@ -133,7 +120,7 @@ class ThresholdTab(ThresholdForm):
             return
         file = shown[min(max(0, int(index)), len(shown) - 1)]
         yield from self.show(
-            lambda: of_segment(self.kept, file, model, self.same_class(look, model)), value, request,
+            lambda: of_segment(file, model, self.same_class(look, model)), value, request,
             {self.model: model, self.tabs: gr.Tabs(selected="threshold")},
         )  # fmt: skip
 
@@ -153,24 +140,28 @@ class ThresholdTab(ThresholdForm):
         if look is None:
             yield always
             return
-        made = Look(look.file, model, self.same_class(look, model), look.labels, look.place)
-        yield from self.show(lambda: made, value, request, always)
+        yield from self.show(
+            lambda: replace(there(look), model=model, class_name=self.same_class(look, model)), value, request,
+            always, before={self.model: look.model, self.examples: self.segment.example_files(look.model)},
+        )  # fmt: skip
 
     def choose_class(
         self, class_name: str, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
-        yield from self.show(lambda: with_class(self.there(look), class_name), value, request)
+        before: Updates = {self.class_name: look.class_name} if look else {}
+        yield from self.show(
+            lambda: replace(there(look), class_name=class_name), value, request, before=before
+        )  # fmt: skip
 
     def choose_labels(
         self, labels: str | None, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
         """A label map for the picture, or none any more."""
-
-        def made() -> Look:
-            there = self.there(look)
-            return own(self.kept, Look(there.file, there.model, there.class_name, labels))
-
-        yield from self.show(made, value, request)
+        before: Updates = {self.labels: self.downloadable(look.labels if look else None)}
+        # Kept anew, together with its picture.
+        yield from self.show(
+            lambda: replace(there(look), labels=labels, place=None), value, request, before=before
+        )  # fmt: skip
 
     def open_link(self, request: gr.Request) -> Iterator[Updates]:
         """What the page's address asks for, if anything."""
@@ -178,7 +169,10 @@ class ThresholdTab(ThresholdForm):
         if asked.get("tab") != "threshold":
             yield {self.status.stop: gr.Button(visible=False)}
             return
-        opened: Updates = {self.tabs: gr.Tabs(selected="threshold"), self.model: asked.get("model", "")}
+        asked.setdefault("model", self.segment.default_model())
+        if not asked.keys() & {"picture", "example"}:
+            asked["example"] = Path(self.segment.example_files(asked["model"])[0]).name
+        opened: Updates = {self.tabs: gr.Tabs(selected="threshold"), self.model: asked["model"]}
         yield from self.show(lambda: of_link(self.kept, asked), None, request, opened, lambda: state_in(asked))
 
     def show(
@@ -187,45 +181,57 @@ class ThresholdTab(ThresholdForm):
         value: LabValue | None,
         request: gr.Request,
         always: Updates | None = None,
-        state: Callable[[], Binarisation] | None = None,
+        state: Callable[[], Binarisation | None] = lambda: None,
+        before: Updates | None = None,
         done: str = "",
     ) -> Iterator[Updates]:
         """Predict and show; what goes wrong is told, and changes nothing.
 
-        always: goes with every update. state: what a link says of the threshold. done: what is said in the end.
+        A picture that no link leads to yet is kept for a day, so that a reload finds it. always: goes with every
+        update. state: what a link says of the threshold. before: puts back what the visitor chose and cannot have.
+        done: what is said in the end.
         """
-        language = language_of(request)
+        language, always = language_of(request), always or {}
+        fresh: Look | None = None
         try:
-            yield (always or {}) | self.status.working(say("th_predicting", language))
-            asked = state() if state else None
-            look, prediction = predicted(self.planes, look_at())
+            yield always | self.status.working(say("th_predicting", language))
+            asked = state()
+            look = look_at()
+            if look.place is None:
+                look = fresh = own(self.kept, look)
+            look, prediction = predicted(self.planes, look)
             kind = self.library.entries()[look.model].kind
             config = prediction.checkpoint.config
             writable = kind == "own" and config.task == "binary"
-            picture = self.lab.send(subject_of(look, prediction, writable, fields_of(asked)))
+            picture = self.lab.send(subject_of(look, prediction, writable, asdict(asked) if asked else None))
             value = LabValue(picture=picture, data_set=value.data_set if value else None)
             classes = class_choices(config)
-            yield {
-                **(always or {}),
+            updates: Updates = {
+                **always,
                 self.lab: value,
                 self.value: value,
                 self.look: look,
                 self.class_name: gr.Dropdown(choices=classes, value=look.class_name, visible=len(classes) > 1),  # type: ignore[arg-type]
-                self.write: gr.Button(interactive=writable),
-                self.labels: look.labels,
-                self.address: gr.Textbox(visible=False),
+                self.labels: self.downloadable(look.labels),
+                **self.saves.fresh(writable),
                 **self.status.done(done),
             }
+            fresh = None  # kept, also where this generator is closed after its last update
+            yield updates
         except UserError as error:
-            yield (always or {}) | self.status.problem(explain(error, language))
+            yield always | (before or {}) | self.status.problem(explain(error, language))
         except Exception:
             logging.getLogger(__name__).exception("A prediction for the Threshold tab failed.")
-            yield (always or {}) | self.status.problem(say("failed", language))
+            yield always | (before or {}) | self.status.problem(say("failed", language))
+        finally:
+            if fresh and fresh.place:
+                self.kept.forget(fresh.place["picture"])
 
-    def there(self, look: Look | None) -> Look:
-        if look is None or not Path(look.file).is_file():
-            raise UserError("There is no picture here any more. Bring one first.")
-        return look
+    def downloadable(self, file: str | None) -> str | None:
+        """A copy in Gradio's cache: what the page keeps is not served by its path."""
+        if file is None or not Path(file).is_file():
+            return None
+        return shutil.copy(file, tempfile.mkdtemp(prefix="labels-", dir=cache_of(self.labels)))
 
     def same_class(self, look: Look | None, model: str) -> str:
         """The class that is looked at now, which another picture of the model keeps."""
@@ -261,9 +267,9 @@ class ThresholdTab(ThresholdForm):
         language = language_of(request)
         yield self.status.working(say("th_measuring", language))
         try:
-            look = self.there(look)
+            look = there(look)
             model, class_name = look.model, look.class_name
-            steps = followed(lambda progress: measured(self.library, model, class_name, source, split, progress))
+            steps = followed(lambda progress: measured(self.library, model, class_name, source, split, progress, name))
             with closing(steps):
                 while True:
                     try:
@@ -284,87 +290,5 @@ class ThresholdTab(ThresholdForm):
             logging.getLogger(__name__).exception("A measurement for the Threshold tab failed.")
             yield self.status.problem(say("failed", language))
 
-    # What comes of it ------------------------------------------------------------------------------------
-
-    def saver(self, name: str) -> Callable[..., Updates]:
-        """What answers the button of a format; Gradio counts arguments, and those of a partial it counts wrong."""
-
-        def save(state: str, look: Look | None, request: gr.Request) -> Updates:
-            return self.save(name, state, look, request)
-
-        return save
-
-    def save(self, name: str, state: str, look: Look | None, request: gr.Request) -> Updates:
-        """Write one file of what is shown; the browser downloads it."""
-        language = language_of(request)
-        try:
-            order = Order(self.there(look), binarisation_of(state), captions(language))
-            folder = Path(tempfile.mkdtemp(prefix="saved-", dir=cache(self.file)))
-            return {self.file: str(saved(name, order, self.planes, folder)), self.status.words: None}
-        except UserError as error:
-            return {self.file: None, **self.told(error, language)}
-
-    def keep_link(self, address: str, look: Look | None, request: gr.Request) -> Updates:
-        """Keep the picture for longer, because its link was asked for."""
-        language = language_of(request)
-        try:
-            link = self.there(look).link
-            if not link:
-                raise UserError("This server cannot keep pictures, so there is no link. Save the files instead.")
-            if "picture" in link:
-                self.kept.link(link["picture"])
-            return {self.address: gr.Textbox(value=address, visible=True), self.status.words: None}
-        except UserError as error:
-            return {self.address: gr.Textbox(visible=False), **self.told(error, language)}
-
-    def write_threshold(
-        self, state: str, look: Look | None, value: LabValue | None, request: gr.Request
-    ) -> Iterator[Updates]:
-        """Make the threshold that of the checkpoint, for every later prediction."""
-        language = language_of(request)
-        try:
-            there = self.there(look)
-            threshold = binarisation_of(state).threshold
-            before = write_threshold(self.library, there.model, threshold)
-            done = say("th_written", language, threshold=f"{threshold:g}", model=there.model, before=f"{before:g}")
-            yield from self.show(lambda: there, value, request, done=done)
-        except UserError as error:
-            yield self.status.problem(explain(error, language))
-
-    def told(self, error: UserError, language: str) -> Updates:
-        """What went wrong beside work that may be underway, whose button to stop it stays."""
-        return {self.status.words: self.status.problem(explain(error, language))[self.status.words]}
-
     def stopped(self, request: gr.Request) -> Updates:
         return self.status.problem(say("check_stopped", language_of(request)), "stopped")
-
-
-def binarisation_of(state: str) -> Binarisation:
-    """What the laboratory tells of itself. Raises `UserError` for what it would never tell."""
-    try:
-        fields = json.loads(state or "null")
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
-        raise UserError("There is no picture here any more. Bring one first.")
-    return state_of(fields)
-
-
-def fields_of(state: Binarisation | None) -> dict[str, float | None] | None:
-    """The state as the laboratory takes it."""
-    if state is None:
-        return None
-    return {
-        "threshold": state.threshold, "low": state.low, "smallest_object": state.smallest_object,
-        "smallest_hole": state.smallest_hole,
-    }  # fmt: skip
-
-
-def captions(language: str) -> Captions:
-    return Captions(**{name: say(f"fig_{name}", language) for name in Captions.__dataclass_fields__})
-
-
-def cache(component: gr.components.Component) -> Path:
-    folder = Path(component.GRADIO_CACHE)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -8,7 +8,7 @@ import gradio as gr
 
 from seg_demo.ui.i18n import text
 from seg_demo.ui.lab import ThresholdLab
-from seg_demo.ui.saving import FORMATS
+from seg_demo.ui.save_panel import SavePanel
 from seg_demo.ui.segment import ModelPicker, SegmentTab
 from seg_demo.ui.status import StatusRow
 
@@ -17,6 +17,15 @@ class PictureInput(gr.Image):
     """One picture as a file that nobody has opened yet: its header is looked at before anything is decoded."""
 
     is_template = True  # to the browser it is Gradio's own
+
+    def preprocess(self, payload: Any) -> str | None:
+        return payload.path if payload else None
+
+
+class PictureFile(gr.File):
+    """The same for programs, where a file may be left out."""
+
+    is_template = True
 
     def preprocess(self, payload: Any) -> str | None:
         return payload.path if payload else None
@@ -36,7 +45,7 @@ class ThresholdForm:
                 self._build_subject()
             with gr.Column(scale=3, min_width=320):
                 self.lab = ThresholdLab(elem_id="lab")
-                self._build_save()
+                self.saves = SavePanel(self.status)
         self.look = gr.State(None)  # Look | None
         self.value = gr.State(None)  # LabValue | None: what the laboratory holds
 
@@ -69,19 +78,3 @@ class ThresholdForm:
             self.of_bench = gr.Button(text("th_of_bench"), size="sm", elem_id="th-bench")
             self.of_example = gr.Button(text("th_of_example"), size="sm", elem_id="th-example-data")
             self.archive = gr.File(label=text("th_archive"), file_count="single", height=110, elem_id="th-archive")
-
-    def _build_save(self) -> None:
-        with gr.Accordion(text("th_save"), open=True, elem_id="th-save"):
-            with gr.Row(elem_classes="save-row"):
-                self.savers = {
-                    name: gr.Button(text(f"save_{name}"), size="sm", elem_id=f"th-save-{name.replace('_', '-')}")
-                    for name in FORMATS
-                }
-            self.file = gr.File(show_label=False, interactive=False, height=64, elem_id="th-file")
-            with gr.Row(elem_classes="save-row"):
-                self.share = gr.Button(text("th_link"), size="sm", elem_id="th-link")
-                self.write = gr.Button(text("th_write"), size="sm", interactive=False, elem_id="th-write")
-            self.address = gr.Textbox(
-                label=text("th_address"), info=text("th_address_info"), interactive=False, visible=False,
-                buttons=["copy"], elem_id="th-address",
-            )  # fmt: skip

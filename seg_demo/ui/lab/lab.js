@@ -3,6 +3,7 @@
 
 const NEAR = 0.1; // distance to the threshold that the statistics call uncertain
 const VIEW_KEY = "seg-lab:view";
+const ADDRESS_PAUSE = 500; // ms; Firefox and Safari throw, Chromium does nothing, at a hundred changes in some seconds
 
 class Lab {
   constructor(root) {
@@ -205,8 +206,17 @@ class Lab {
 
   /** The page's address leads back here, after a reload or from elsewhere. */
   remember() {
-    const { link } = this.entry.picture.meta;
-    if (Object.keys(link).length) history.replaceState(history.state, "", this.state.address(link));
+    clearTimeout(this.later);
+    const link = this.entry?.picture.meta.link || {};
+    if (!Object.keys(link).length) return;
+    const pause = (this.remembered || 0) + ADDRESS_PAUSE - performance.now();
+    if (pause > 0) {
+      // Unless another tab has taken the address meanwhile.
+      this.later = setTimeout(() => this.root.clientWidth && this.remember(), pause);
+      return;
+    }
+    this.remembered = performance.now();
+    history.replaceState(history.state, "", this.state.address(link));
   }
 
   // How it is looked at ----------------------------------------------------------------------------------------
@@ -372,8 +382,10 @@ function start(root) {
     /** The level that a choice finds, or its problem. */
     choose: (name, value) => CHOICES[name].find(lab, value),
     /** The page's address leads here again, after another tab has taken it. */
-    remember: () => lab.entry && lab.remember(),
+    remember: () => lab.remember(),
     link: () => lab.state.address(lab.entry.picture.meta.link),
+    /** Whether all of what was last asked for is there and drawn. */
+    ready: () => Boolean(lab.entry) && lab.entry.id === lab.wanted && !lab.filtering.busy && !lab.scheduled,
     shown: () => lab.entry && { name: lab.entry.picture.name, ...lab.entry.picture.meta, colormap: undefined },
     sweep: (counts) => new Sweep(counts),
   };

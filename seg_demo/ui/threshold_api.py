@@ -1,0 +1,101 @@
+"""The endpoint /threshold for programs: what the Threshold tab does with a picture, in one call."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from seg_demo.errors import UserError
+from seg_demo.evaluate.automatic import Choice
+from seg_demo.evaluate.mask import mask_figures
+from seg_demo.evaluate.threshold import ThresholdHistogram, histogram_of, threshold_of
+from seg_demo.infer.binarisation import Binarisation
+from seg_demo.infer.planes import Planes
+from seg_demo.infer.segmentation import threshold_level
+from seg_demo.ui.i18n import explain, language_of, say
+from seg_demo.ui.looking import Look, predicted, subject_of
+from seg_demo.ui.saving import Order, saved
+from seg_demo.ui.threshold_form import PictureFile
+from seg_demo.viz.figure import Captions
+
+
+class ThresholdApi:
+    """Builds the endpoint inside the `gr.Blocks` that is being built. It has no widgets of its own."""
+
+    def __init__(self, planes: Planes, model: str) -> None:
+        """model: the name of the one that is taken where none is given."""
+        self.planes = planes
+        picture = PictureFile(label="picture", visible=False)
+        inputs = [
+            picture,
+            gr.Textbox(model, label="model", visible=False),
+            gr.Textbox("", label="class_name", visible=False),
+            gr.Textbox("", label="method", visible=False),
+            gr.Number(0, label="smallest_object", precision=0, visible=False),
+            gr.Number(0, label="smallest_hole", precision=0, visible=False),
+            gr.Number(None, label="threshold", visible=False),
+            gr.Number(None, label="low", visible=False),
+            PictureFile(label="labels", visible=False),
+        ]
+        self.mask = gr.File(label="mask", visible=False)
+        figures = gr.JSON(label="figures", visible=False)
+        gr.Button(visible=False).click(
+            self.threshold, inputs, [self.mask, figures], api_name="threshold", concurrency_id="predict"
+        )
+
+    def threshold(
+        self,
+        picture: str,
+        model: str,
+        class_name: str,
+        method: str,
+        smallest_object: int,
+        smallest_hole: int,
+        # Gradio's clients may leave out what is None here.
+        threshold: float | None = None,
+        low: float | None = None,
+        labels: str | None = None,
+        request: gr.Request = None,  # type: ignore[assignment]  # Gradio gives it
+    ) -> tuple[str, dict[str, Any]]:
+        """Make a mask of a picture by a threshold.
+
+        class_name: of a multiclass model; "" for the largest one besides the background. method: how the threshold is
+        chosen: half, otsu, li, triangle, keep:10, and with labels best-f1, best-iou, best-mean-iou, best-accuracy,
+        precision:0.9, recall:0.95. threshold: instead of a method; with neither, the checkpoint's own. low: the lower
+        one of two thresholds. smallest_object, smallest_hole: in pixels. labels: a label file of the picture.
+        Returns the mask as PNG (0 and 255) and its figures: threshold, level, pixels, share, objects, largest, and with
+        labels precision, recall, f1 and iou.
+        """
+        language = language_of(request)
+        try:
+            if not picture:
+                raise UserError("There is no picture here any more. Bring one first.")
+            look, prediction = predicted(self.planes, Look(picture, model, class_name, labels or None))
+            subject = subject_of(look, prediction)
+            if method:
+                histogram = ThresholdHistogram()
+                if subject.label_map is not None:
+                    histogram.update(subject.label_map, subject.plane)
+                sweep = None if subject.label_map is None else histogram.sweep()
+                threshold = threshold_of(Choice.parse(method).level(histogram_of(subject.plane), sweep))
+            chosen = subject.threshold if threshold is None else threshold
+            binarisation = Binarisation(chosen, low, smallest_object or 0, smallest_hole or 0)
+            figures = mask_figures(binarisation.mask(subject.plane), subject.label_map)
+            folder = Path(tempfile.mkdtemp(prefix="saved-", dir=self.mask.GRADIO_CACHE))
+            file = saved("mask", Order(look, binarisation, Captions()), self.planes, folder)
+            told = {
+                "model": look.model,
+                "class": look.class_name,
+                "threshold": chosen,
+                "level": threshold_level(chosen),
+            }
+            return str(file), told | figures
+        except UserError as error:
+            raise gr.Error(explain(error, language), print_exception=False) from None
+        except Exception:
+            logging.getLogger(__name__).exception("A threshold failed.")
+            raise gr.Error(say("failed", language), print_exception=False) from None
