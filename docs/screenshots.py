@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from PIL import Image
@@ -82,15 +84,60 @@ def shoot_finetune(browser: Any, url: str) -> None:
     page.close()
 
 
+THRESHOLD_SHOTS: tuple[dict[str, Any], ...] = (
+    {"name": "threshold-light", "size": (1440, 1180), "theme": "light", "locale": "en-US", "labels": True,
+     "link": {"example": "2_leaf_litter.jpg", "model": "newts-binary", "t": "0.5"}},
+    {"name": "threshold-dark-ja", "size": (1440, 1000), "theme": "dark", "locale": "ja-JP", "uncertain": True,
+     "link": {"example": "5_bark.jpg", "model": "newts-species", "class": "madara", "t": "0.4", "low": "0.15"}},
+    {"name": "threshold-phone-zh", "size": (390, 844), "theme": "light", "locale": "zh-CN",
+     "link": {"example": "1_water.jpg", "model": "newts-binary", "t": "0.5"}},
+)  # fmt: skip
+
+
+def shoot_threshold(browser: Any, url: str, shot: dict[str, Any]) -> None:
+    width, height = shot["size"]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, locale=shot["locale"], has_touch=width < 600
+    )
+    page = context.new_page()
+    query = urlencode({"__theme": shot["theme"], "tab": "threshold", **shot["link"]})
+    page.goto(f"{url}?{query}")
+    page.wait_for_selector("#lab [data-state=ready]")
+    if shot.get("labels"):
+        page.locator("#th-labels-box button").first.click()
+        page.click("#th-drawn-labels")
+        page.wait_for_selector("#lab .lab-figures:not([hidden])")
+        page.click("[data-choice=best_f1]")
+        with page.expect_download() as download:
+            page.click("#th-save-figure-png")
+        download.value.save_as(HERE / "images" / "threshold-figure.png")
+        page.locator("#th-labels-box button").first.click()
+    if shot.get("uncertain"):
+        page.click("#lab [data-act=uncertainty]")
+    page.wait_for_timeout(1500)
+    if width > 600:
+        stage = page.locator("#lab [data-pane=picture] .lab-stage").bounding_box()
+        page.mouse.move(stage["x"] + 0.45 * stage["width"], stage["y"] + 0.55 * stage["height"])
+        page.wait_for_timeout(300)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.save(HERE / "images" / f"{shot['name']}.jpg", quality=88)
+    context.close()
+
+
 def main() -> None:
+    home = tempfile.TemporaryDirectory()
+    os.environ["SEG_DEMO_HOME"] = home.name
     demo = serve(host="127.0.0.1", block=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for shot in SHOTS:
             shoot(browser, demo.local_url, shot)
+        for shot in THRESHOLD_SHOTS:
+            shoot_threshold(browser, demo.local_url, shot)
         shoot_finetune(browser, demo.local_url)
         browser.close()
     demo.close()
+    home.cleanup()
 
 
 if __name__ == "__main__":

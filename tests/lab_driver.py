@@ -43,7 +43,7 @@ class Laboratory:
     def send(self, button: str) -> None:
         """Clicks the element `button` and waits until its value has reached the page."""
         self.sent += 1
-        self.page.click(f"#{button}")
+        self.page.evaluate("name => document.getElementById(name).click()", button)
         self.page.wait_for_function(f"document.querySelector('#sent input').value === '{self.sent}'")
 
     def show(self, button: str) -> None:
@@ -72,6 +72,18 @@ class Laboratory:
     def set(self, **values: float | None) -> None:
         self.ask("set(given)", values)
         self.ready()
+
+    def reset(self) -> None:
+        """All but the picture and the data set, in one go."""
+        acts = ["grid", "probability", "errors", "fit"]
+        self.page.evaluate(
+            f"""(acts) => {{
+                if (!{LAB}.shown()) return;
+                {LAB}.set({{ threshold: 0.5, low: null, smallestObject: 0, smallestHole: 0 }});
+                for (const name of acts) document.querySelector(`{ROOT} [data-act=${{name}}]`).click();
+            }}""",
+            acts,
+        )
 
     def state(self, *names: str) -> Any:
         found = self.ask("state()")

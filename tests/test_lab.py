@@ -149,18 +149,21 @@ def lab(page: Laboratory) -> Iterator[Laboratory]:
     """The module's page, as it is at the start but for the picture."""
     yield page
     assert page.errors == []
-    if page.ask("shown()"):
-        page.set(threshold=0.5, low=None, smallestObject=0, smallestHole=0)
-        page.act("grid", "probability", "errors", "fit")
+    page.reset()
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(page: Laboratory, request: pytest.FixtureRequest) -> str:
+    """The name of one of `CASES`, which is shown; pytest runs the tests of each one after another."""
+    page.show(request.param)
+    return request.param
 
 
 # Numbers ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_figures_of_all_levels_equal_numpy(name: str, lab: Laboratory) -> None:
-    plane, label_map = CASES[name]
-    lab.show(name)
+def test_figures_of_all_levels_equal_numpy(case: str, lab: Laboratory) -> None:
+    plane, label_map = CASES[case]
     found = lab.at_levels("figures", "pixels", "tp", "fp", "fn", "tn")
     for level in range(256):
         mask = plane >= level
@@ -168,8 +171,15 @@ def test_figures_of_all_levels_equal_numpy(name: str, lab: Laboratory) -> None:
         counted = [mask, mask & positive, mask & negative, ~mask & positive, ~mask & negative]
         assert found[level].tolist() == [np.count_nonzero(pixels) for pixels in counted], level
     names = ("precision", "recall", "f1", "iou")
-    wanted = np.stack([getattr(sweep(name), figure) for figure in names], axis=1)  # (256, 4)
+    wanted = np.stack([getattr(sweep(case), figure) for figure in names], axis=1)  # (256, 4)
     np.testing.assert_array_equal(lab.at_levels("figures", *names), wanted)
+
+
+def test_summaries_of_the_curves_equal_python(case: str, lab: Laboratory) -> None:
+    found = [lab.says(f".lab-curves [data-value={value}]") for value in ("average_precision", "calibration_error")]
+    wanted = [sweep(case).average_precision(), histogram(*CASES[case]).calibration().error]
+    assert found == ["–" if np.isnan(value) else f"{value:.4f}" for value in wanted]
+    assert lab.says(".lab-of") == f"Curves of {case}, with the filters that are on"
 
 
 def test_a_data_set_has_the_figures_of_its_counts(lab: Laboratory) -> None:
@@ -179,15 +189,6 @@ def test_a_data_set_has_the_figures_of_its_counts(lab: Laboratory) -> None:
     wanted = [of_data.true_positives, of_data.false_positives, of_data.f1, of_data.iou]
     np.testing.assert_array_equal(found, np.stack(wanted, axis=1))
     assert lab.says(".lab-of") == f"Curves of {EVIL}: 1,234 pictures of the split “val”, without filters"
-
-
-@pytest.mark.parametrize("name", ["tall", "blobs", "dot", "no-class", "two-runs"])
-def test_summaries_of_the_curves_equal_python(name: str, lab: Laboratory) -> None:
-    lab.show(name)
-    found = [lab.says(f".lab-curves [data-value={value}]") for value in ("average_precision", "calibration_error")]
-    wanted = [sweep(name).average_precision(), histogram(*CASES[name]).calibration().error]
-    assert found == ["–" if np.isnan(value) else f"{value:.4f}" for value in wanted]
-    assert lab.says(".lab-of") == f"Curves of {name}, with the filters that are on"
 
 
 def test_the_tables_say_the_figures_of_the_present_level(lab: Laboratory) -> None:
@@ -229,23 +230,22 @@ FILTERS = [(None, 5, 0), (None, 0, 9), (None, 12, 12), (0, 0, 0), (90, 0, 0), (6
 """Level of the lower threshold, smallest object, smallest hole."""
 
 
-@pytest.mark.parametrize(("low", "smallest_object", "smallest_hole"), FILTERS)
-def test_filtered_masks_equal_python(
-    low: int | None, smallest_object: int, smallest_hole: int, lab: Laboratory
-) -> None:
+def test_filtered_masks_equal_python(lab: Laboratory) -> None:
     lab.show("blobs")
-    lower = None if low is None else threshold_of(low)
-    lab.set(threshold=1, low=lower, smallestObject=smallest_object, smallestHole=smallest_hole)
-    found = lab.at_levels("figures", "pixels", "objects", "largest", "tp", "fp")
     plane, label_map = CASES["blobs"]
-    for level in range(low or 0, 256):
-        mask = Binarisation(threshold_of(level), lower, smallest_object, smallest_hole).mask(plane)
-        statistics = MaskStatistics.of(mask)
-        right, wrong = (np.count_nonzero(mask & (label_map == label)) for label in (1, 0))
-        wanted = [statistics.pixels, statistics.objects, statistics.largest, right, wrong]
-        assert found[level].tolist() == wanted, level
-    changed = np.count_nonzero(found[:, 0] != histogram_of(plane)[::-1].cumsum()[::-1])
-    assert changed > 50  # otherwise nothing was shown
+    plain = histogram_of(plane)[::-1].cumsum()[::-1]
+    for filters in FILTERS:
+        low, smallest_object, smallest_hole = filters
+        lower = None if low is None else threshold_of(low)
+        lab.set(threshold=1, low=lower, smallestObject=smallest_object, smallestHole=smallest_hole)
+        found = lab.at_levels("figures", "pixels", "objects", "largest", "tp", "fp")
+        for level in range(low or 0, 256):
+            mask = Binarisation(threshold_of(level), lower, smallest_object, smallest_hole).mask(plane)
+            statistics = MaskStatistics.of(mask)
+            right, wrong = (np.count_nonzero(mask & (label_map == label)) for label in (1, 0))
+            wanted = [statistics.pixels, statistics.objects, statistics.largest, right, wrong]
+            assert found[level].tolist() == wanted, (filters, level)
+        assert np.count_nonzero(found[:, 0] != plain) > 50  # otherwise nothing was shown
 
 
 # Choices ----------------------------------------------------------------------------------------------------
@@ -269,15 +269,25 @@ def wanted_choice(name: str, value: float | None, values: np.ndarray, of: Sweep)
         return {"problem": TEXTS["choice_no_class" if unlabelled else "choice_flat"]}
 
 
-@pytest.mark.parametrize("name", [*CASES, *DATA])
-def test_choices_find_the_levels_of_python(name: str, lab: Laboratory) -> None:
-    picture, labels = DATA.get(name, (name, name))
-    lab.show(name)
+def check_choices(lab: Laboratory, picture: str, labels: str) -> None:
     found = lab.page.evaluate(f"(asked) => asked.map(([name, value]) => {LAB}.choose(name, value))", ASKED)
     values = histogram_of(SUBJECTS[picture].plane)
     for (choice, value), answer in zip(ASKED, found, strict=True):
         answer.pop("threshold", None)
         assert answer == wanted_choice(choice, value, values, sweep(labels)), (choice, value)
+
+
+def test_choices_find_the_levels_of_python(case: str, lab: Laboratory) -> None:
+    check_choices(lab, case, case)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_choices_go_by_a_data_set(name: str, lab: Laboratory) -> None:
+    lab.show(name)
+    check_choices(lab, *DATA[name])
+    if name == "data":  # the picture is labelled as well
+        lab.act("of-picture")
+        check_choices(lab, "blobs", "blobs")
 
 
 def test_the_cases_of_choices_hold_what_they_are_for() -> None:

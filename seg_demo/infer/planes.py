@@ -35,7 +35,7 @@ class Prediction:
 
     @property
     def largest(self) -> int:
-        """The class with the most probability besides the background; where planes are missing, with the most pixels."""
+        """The class with the most probability besides the background; the most pixels, where planes are missing."""
         if len(self.planes) < len(self.areas) - 1:
             return int(np.argmax(self.areas[1:])) + 1
         totals = {class_id: int(plane.sum()) for class_id, plane in self.planes.items() if class_id}
@@ -73,7 +73,7 @@ class Planes:
             with self._lock:
                 self._latest.move_to_end(key)
             return known
-        image = read_image(file)
+        image = read_image(file, name=file.name)
         config = predictor.config
         outputs = [1] if config.task == "binary" else list(range(config.num_outputs))
         size = image.shape[0] * image.shape[1] * depth // 8

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from seg_demo.data.masks import palette_image
+from seg_demo.data.procedural.examples import SCENES, ExampleNewts
 from seg_demo.errors import UserError
 from seg_demo.infer.binarisation import Binarisation
 from seg_demo.ui.kept import KeptPictures
@@ -25,6 +27,20 @@ def example(name: str, model: str, class_name: str = "") -> Look:
     if name not in examples():
         raise UserError("There is no such example picture any more. Choose another one, or bring your own.")
     return Look(str(examples()[name]), model, class_name, None, {"example": name})
+
+
+def has_drawn_labels(look: Look) -> bool:
+    """Whether the picture is an example that was drawn by code, whose label map can be drawn again."""
+    return bool(look.place) and Path(look.file).stem in {name for name, *_ in SCENES}
+
+
+def draw_labels(look: Look, folder: Path) -> Path:
+    """The label map of a drawn example as a file in `folder`."""
+    samples = ExampleNewts()
+    index = [name for name, *_ in SCENES].index(Path(look.file).stem)
+    path = folder / f"{Path(look.file).stem}.png"
+    palette_image(samples[index].label_map, samples.classes).save(path)
+    return path
 
 
 def own(kept: KeptPictures, look: Look) -> Look:

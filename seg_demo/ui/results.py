@@ -39,13 +39,15 @@ class Captions:
 class Results:
     """What has come of a list of files so far.
 
-    pictures: for the canvas, in the order of the files that could be read. files: masks, overlays and areas.
-    archive: a ZIP of `files`, once all are there. problems: a sentence for each file that could not be segmented.
+    pictures: for the canvas, in the order of the files that could be read, which are `read`. files: masks, overlays
+    and areas. archive: a ZIP of `files`, once all are there. problems: a sentence for each file that could not be
+    segmented.
     """
 
     total: int
     done: int = 0
     pictures: list[CanvasImage] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     archive: str | None = None
     problems: list[UserError] = field(default_factory=list)
@@ -76,6 +78,7 @@ def segment_files(
                 with TURN:
                     segmentation = predictor(image)
                 results.pictures.append(send(canvas_picture(Path(file).name, image, segmentation, decode_ms, captions)))
+                results.read.append(file)
                 results.done += 1
                 yield results
                 written = write_outputs(segmentation, image, target, stem, predictor.checkpoint.name)

@@ -76,11 +76,12 @@ class SegmentTab:
                     self.files = gr.File(
                         show_label=False, file_count="multiple", interactive=False, height=180, elem_id="files"
                     )
-        self.shown = gr.State([])  # the files on the canvas, so that another model can have a go at them
+        self.shown = gr.State([])  # the files that were brought, so that another model can have a go at them
+        self.read = gr.State([])  # those that could be read, in the order of the film strip
         self._wire(demo)
 
     def _wire(self, demo: gr.Blocks) -> None:
-        outputs = [self.canvas, self.files, self.archive, self.status, self.stop, self.shown]
+        outputs = [self.canvas, self.files, self.archive, self.status, self.stop, self.shown, self.read]
         predict: dict[str, Any] = {
             "show_progress": "minimal",
             "show_progress_on": [self.canvas],
@@ -219,7 +220,7 @@ class SegmentTab:
             self.stop: gr.Button(visible=results.done < results.total),
         }
         if results.pictures:
-            updates |= {self.canvas: results.pictures, self.shown: files}
+            updates |= {self.canvas: results.pictures, self.shown: files, self.read: list(results.read)}
         if results.files:
             updates |= {self.files: list(results.files), self.archive: results.archive}
         return updates

@@ -31,7 +31,7 @@ from seg_demo.ui.kept import KeptPictures
 from seg_demo.ui.lab import LabDataSet, LabValue
 from seg_demo.ui.looking import Look, class_choices, predicted, subject_of, there
 from seg_demo.ui.measuring import measured
-from seg_demo.ui.places import example, of_link, of_segment, own, state_in
+from seg_demo.ui.places import draw_labels, example, has_drawn_labels, of_link, of_segment, own, state_in
 from seg_demo.ui.results import TURN
 from seg_demo.ui.save_panel import cache_of
 from seg_demo.ui.segment import SegmentTab
@@ -58,7 +58,7 @@ class ThresholdTab(ThresholdForm):
         self.tabs = tabs
         shown: list[Any] = [
             self.lab, self.look, self.value, *self.status.parts, self.class_name, self.model, self.examples,
-            self.labels, self.picture, *self.saves.parts, tabs,
+            self.labels, self.drawn_labels, self.picture, *self.saves.parts, tabs,
         ]  # fmt: skip
         private: dict[str, Any] = {
             "api_visibility": "private", "show_progress": "minimal", "show_progress_on": [self.lab],
@@ -66,7 +66,7 @@ class ThresholdTab(ThresholdForm):
         }  # fmt: skip
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         held = [self.look, self.value]
-        of_segment = [self.segment.shown, self.segment.model, gr.Number(0, visible=False), *held]
+        of_segment = [self.segment.read, self.segment.model, gr.Number(0, visible=False), *held]
         shown_there = replacing(5, _2=SHOWN_IN_SEGMENT)
         starts = [
             (self.picture.input, self.bring, [self.picture, self.model, *held], None),
@@ -77,6 +77,7 @@ class ThresholdTab(ThresholdForm):
             (self.class_name.input, self.choose_class, [self.class_name, *held], None),
             (self.labels.upload, self.choose_labels, [self.labels, *held], None),
             (self.labels.clear, self.choose_labels, [self.labels, *held], None),
+            (self.drawn_labels.click, self.choose_drawn_labels, held, None),
             (self.of_example.click, self.measure_example, [self.split, *held], None),
             (self.of_bench.click, self.measure_bench, [self.split, bench, *held], None),
             (self.archive.upload, self.measure_archive, [self.archive, self.split, *held], None),
@@ -163,6 +164,13 @@ class ThresholdTab(ThresholdForm):
             lambda: replace(there(look), labels=labels, place=None), value, request, before=before
         )  # fmt: skip
 
+    def choose_drawn_labels(self, look: Look | None, value: LabValue | None, request: gr.Request) -> Iterator[Updates]:
+        """The label map of an example, which was drawn together with it."""
+        labels = None
+        if look and has_drawn_labels(look):
+            labels = str(draw_labels(look, Path(tempfile.mkdtemp(prefix="labels-", dir=cache_of(self.labels)))))
+        yield from self.choose_labels(labels, look, value, request)
+
     def open_link(self, request: gr.Request) -> Iterator[Updates]:
         """What the page's address asks for, if anything."""
         asked = dict(request.query_params) if request else {}
@@ -213,6 +221,7 @@ class ThresholdTab(ThresholdForm):
                 self.look: look,
                 self.class_name: gr.Dropdown(choices=classes, value=look.class_name, visible=len(classes) > 1),  # type: ignore[arg-type]
                 self.labels: self.downloadable(look.labels),
+                self.drawn_labels: gr.Button(visible=has_drawn_labels(look) and not look.labels),
                 **self.saves.fresh(writable),
                 **self.status.done(done),
             }

@@ -69,6 +69,7 @@ class ThresholdForm:
         )  # fmt: skip
         with gr.Accordion(text("th_labels"), open=False, elem_id="th-labels-box"):
             gr.Markdown(text("th_labels_about"))
+            self.drawn_labels = gr.Button(text("th_drawn_labels"), size="sm", visible=False, elem_id="th-drawn-labels")
             self.labels = gr.File(
                 label=text("th_label_map"), file_count="single", height=110, elem_id="th-labels"
             )  # fmt: skip

@@ -12,7 +12,7 @@ class Lab {
     this.entry = null; // {id, picture, image, plane, labels, histogram, counts}
     this.dataSet = null; // {name, split, pictures, sweep}
     this.state = new State();
-    this.view = { layout: "grid", uncertainty: false, errors: true, log: true, heat: 40, overlay: 60, ofData: false };
+    this.view = { layout: "grid", uncertainty: false, errors: true, log: true, heat: 25, overlay: 60, ofData: false };
     this.due = new Set();
     this.drawn = 0;
     fillTexts(root);
