@@ -14,9 +14,18 @@ BOXES = f"""() => {{
     const from = document.querySelector('{ROOT} .lab-panes').getBoundingClientRect();
     return Object.fromEntries([...document.querySelectorAll('{ROOT} [data-pane]')].map((pane) => {{
         const stage = pane.querySelector('.lab-stage'), box = stage.getBoundingClientRect();
-        return [pane.dataset.pane, [box.left - from.left + stage.clientLeft, box.top - from.top + stage.clientTop,
-                                    stage.clientWidth, stage.clientHeight]];
-    }}).filter(([, box]) => box[2]));
+        const sides = [box.left - from.left + stage.clientLeft, box.top - from.top + stage.clientTop,
+                       stage.clientWidth, stage.clientHeight];
+        return [pane.dataset.pane, sides.map((side) => Math.round(side * devicePixelRatio))];
+    }}).filter(([, sides]) => sides[2]));
+}}"""
+
+READY = f"""async () => {{
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    const end = performance.now() + 10_000;
+    await frame();
+    do await frame(); while (!{LAB}.ready() && performance.now() < end);
+    if (!{LAB}.ready()) throw new Error("The laboratory is not ready after 10 s.");
 }}"""
 
 
@@ -43,7 +52,7 @@ class Laboratory:
     def send(self, button: str) -> None:
         """Clicks the element `button` and waits until its value has reached the page."""
         self.sent += 1
-        self.page.evaluate("name => document.getElementById(name).click()", button)
+        self.page.locator(f"#{button}").evaluate("node => node.click()")
         self.page.wait_for_function(f"document.querySelector('#sent input').value === '{self.sent}'")
 
     def show(self, button: str) -> None:
@@ -52,8 +61,8 @@ class Laboratory:
         self.ready()
 
     def ready(self) -> None:
-        self.settle()
-        self.page.wait_for_function(f"{LAB}.ready()")
+        """Waits until all that was asked for is drawn, and the worker has counted the objects."""
+        self.page.evaluate(READY)
 
     def settle(self) -> None:
         """Waits until what is due has been drawn."""
@@ -66,8 +75,9 @@ class Laboratory:
 
     def at_levels(self, source: str, *names: str) -> np.ndarray:
         """What `source` ("figures" or "dataFigures") says of all 256 levels, (256, names) float64."""
-        rows = f"Array.from({{ length: 256 }}, (_, q) => {{ const f = {LAB}.{source}(q); return given.map(n => f[n]); }})"
-        return np.array(self.page.evaluate(f"(given) => {rows}", list(names)), np.float64)
+        row = f"(_, level) => {{ const found = {LAB}.{source}(level); return names.map((name) => found[name]); }}"
+        rows = self.page.evaluate(f"(names) => Array.from({{ length: 256 }}, {row})", list(names))
+        return np.array(rows, np.float64)
 
     def set(self, **values: float | None) -> None:
         self.ask("set(given)", values)
@@ -127,13 +137,12 @@ class Laboratory:
         self.ready()
 
     def panes(self) -> dict[str, np.ndarray]:
-        """What is painted in each pane that is shown, (H, W, 3) int, without the mouse's cross."""
+        """What the screen shows of each pane, (H, W, 3) int, without the mouse's cross."""
         self.page.mouse.move(2, 2)
         self.ready()
         shot = Image.open(io.BytesIO(self.root.locator(".lab-panes").screenshot())).convert("RGB")
         pixels = np.asarray(shot).astype(int)
         found = {}
-        for name, box in self.page.evaluate(BOXES).items():
-            x, y, width, height = (round(side) for side in box)
+        for name, (x, y, width, height) in self.page.evaluate(BOXES).items():
             found[name] = pixels[y : y + height, x : x + width]
         return found

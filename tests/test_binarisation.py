@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from scipy import ndimage
 from seg_demo.classes import ClassMap
 from seg_demo.errors import UserError
 from seg_demo.infer.binarisation import Binarisation, MaskStatistics, class_plane
-from seg_demo.infer.segmentation import Segmentation
+from seg_demo.infer.segmentation import Segmentation, threshold_level
 
 EIGHT = ndimage.generate_binary_structure(2, 2)
 FOUR = ndimage.generate_binary_structure(2, 1)
@@ -170,3 +171,19 @@ def test_statistics() -> None:
         largest = int(np.bincount(labels.ravel())[1:].max(initial=0))
         expected = MaskStatistics(int(mask.sum()), float(mask.mean()), count, largest)
         assert MaskStatistics.of(mask) == expected
+
+
+@pytest.mark.parametrize("low", [None, 0.3])
+def test_one_plane_has_all_masks_as_its_thresholds(low: float | None) -> None:
+    plane = np.clip(ndimage.gaussian_filter(np.random.default_rng(5).normal(0, 900, (40, 55)), 2) + 128, 0, 255)
+    plane = plane.astype(np.uint8)
+    filters = Binarisation(1.0, low, smallest_object=12, smallest_hole=9)
+    filtered = filters.filtered(plane)
+    assert (filtered != plane).any()
+    for level in range(1 if low is None else threshold_level(low), 256):
+        assert np.array_equal(filtered >= level, replace(filters, threshold=level / 255).mask(plane)), level
+
+
+def test_no_filters_leave_the_plane() -> None:
+    plane = np.array([[0, 9, 255]], np.uint8)
+    assert Binarisation().filtered(plane) is plane

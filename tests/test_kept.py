@@ -28,7 +28,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def file_of(folder: Path, name: str, size: int) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(os.urandom(size))
     return folder / name
 
@@ -66,8 +66,11 @@ def test_only_the_server_may_look_into_the_folders(pictures: KeptPictures, photo
 
 @pytest.mark.parametrize(
     "token",
-    ["", "A" * 22, "A" * 21, "..", "../" * 7 + "x", "/" + "A" * 21, "A" * 21 + "/", "\0" * 22, "A" * 22 + "\n", "ａ" * 22, "A" * 5000],
-)  # fmt: skip
+    [
+        *("", "A" * 22, "A" * 21, "..", "../" * 7 + "x", "/" + "A" * 21, "A" * 21 + "/"),
+        *("\0" * 22, "A" * 22 + "\n", "ａ" * 22, "A" * 5000),
+    ],
+)
 def test_other_tokens_lead_nowhere(pictures: KeptPictures, photo: Path, token: str) -> None:
     pictures.keep(photo)
     file_of(pictures.folder.parent, "picture", 10)  # what "../" would find
@@ -75,7 +78,6 @@ def test_other_tokens_lead_nowhere(pictures: KeptPictures, photo: Path, token: s
         with pytest.raises(UserError) as caught:
             ask(token)
         assert str(caught.value) == GONE
-    pictures.forget(token)
     assert len(tokens(pictures)) == 1
     assert (pictures.folder.parent / "picture").exists()
 
@@ -114,8 +116,8 @@ def test_a_linked_picture_expires_later(pictures: KeptPictures, photo: Path) -> 
 def test_the_oldest_go_beyond_the_total_size(
     pictures: KeptPictures, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MOST_BYTES", 1000)
     made = [pictures.keep(photo).token for _ in range(4)]  # 300 bytes each
+    monkeypatch.setattr(kept, "MOST_BYTES", 1000)
     for days, token in enumerate(reversed(made)):
         age(pictures, token, 0.1 * days)
     pictures.clean_up()
@@ -129,16 +131,24 @@ def test_the_oldest_go_beyond_the_total_size(
     assert tokens(pictures) == {made[1], kept_now}
 
 
-def test_a_picture_can_be_forgotten(pictures: KeptPictures, photo: Path) -> None:
-    one, other = pictures.keep(photo).token, pictures.keep(photo).token
-    pictures.forget(one)
-    assert tokens(pictures) == {other}
+def test_others_folders_are_left_alone(pictures: KeptPictures, photo: Path) -> None:
+    holiday = file_of(pictures.folder / "Holiday 2019", "beach.jpg", 10)
+    os.utime(holiday.parent, (0, 0))
+    pictures.keep(photo)
+    assert holiday.is_file()
+
+
+def test_what_is_too_large_is_not_kept(pictures: KeptPictures, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "LARGEST", 299)
+    with pytest.raises(OSError, match="larger than 299"):
+        pictures.keep(photo)
+    assert not pictures.folder.exists()
 
 
 def test_what_cannot_be_kept_leaves_nothing(pictures: KeptPictures, photo: Path, tmp_path: Path) -> None:
     with pytest.raises(OSError):
         pictures.keep(photo, tmp_path / "missing.png")
-    assert tokens(pictures) == set()
+    assert not pictures.folder.exists()
 
 
 @pytest.mark.parametrize("moment", ["*", "*/*"], ids=["before its age is asked", "before its files are counted"])
@@ -161,7 +171,7 @@ def test_another_process_may_clean_up_at_the_same_time(
 
 def test_where_pictures_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEG_DEMO_HOME", str(tmp_path))
-    assert KeptPictures().folder == tmp_path / "pictures"
+    assert KeptPictures().folder == tmp_path / "kept-pictures"
     monkeypatch.setenv("SEG_DEMO_HOME", "")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "me")
     assert home() == tmp_path / "me" / ".cache" / "seg_demo"

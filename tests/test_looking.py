@@ -81,9 +81,7 @@ def test_the_classes_whose_probability_there_is(planes: Planes) -> None:
             class_id_of(config, name)
 
 
-def test_without_a_class_the_largest_is_looked_at(
-    planes: Planes, photo: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_class_the_largest_is_looked_at(planes: Planes, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     look, prediction = predicted(planes, Look(photo, SEVERAL, place={"example": "x"}))
     sums = {class_id: int(prediction.planes[class_id].sum()) for class_id in (1, 2)}
     assert look == Look(photo, SEVERAL, ["akahara", "madara"][sums[2] > sums[1]], None, {"example": "x"})

@@ -91,9 +91,7 @@ def test_only_what_is_new_is_predicted(library: Library, photo: Path, tmp_path: 
     assert len(calls) == 4
 
 
-def test_another_picture_of_the_same_name_is_another_picture(
-    library: Library, photo: Path, calls: list[Any]
-) -> None:
+def test_another_picture_of_the_same_name_is_another_picture(library: Library, photo: Path, calls: list[Any]) -> None:
     planes = Planes(library)
     before = planes.predict(ONE, photo, 1)
     os.utime(picture(photo, 1), ns=(1, 1))

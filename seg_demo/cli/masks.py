@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ from seg_demo.data.images import read_image
 from seg_demo.errors import UserError
 from seg_demo.evaluate.automatic import Choice
 from seg_demo.evaluate.labels import read_labels
-from seg_demo.evaluate.mask import mask_figures
-from seg_demo.evaluate.threshold import ThresholdHistogram, class_against_rest, histogram_of, threshold_of
+from seg_demo.evaluate.mask import chosen_threshold, mask_figures
+from seg_demo.evaluate.threshold import ThresholdHistogram, class_against_rest
 from seg_demo.infer.binarisation import Binarisation, class_plane
 from seg_demo.infer.outputs import writing_to
 from seg_demo.infer.segmentation import threshold_level
@@ -49,11 +50,12 @@ def binarised(
     if label_map is not None:
         histogram = ThresholdHistogram(ignore_index=classes.ignore_index)
         histogram.update(label_map, plane)
+    filters = Binarisation(1.0, arguments.low, arguments.smallest_object, arguments.smallest_hole)
     if choice:
-        threshold = threshold_of(choice.level(histogram_of(plane), histogram.sweep() if histogram else None))
+        threshold = chosen_threshold(choice, plane, label_map, filters, classes.ignore_index)
     else:
         threshold = predict.config.threshold if arguments.threshold is None else arguments.threshold
-    mask = Binarisation(threshold, arguments.low, arguments.smallest_object, arguments.smallest_hole).mask(plane)
+    mask = replace(filters, threshold=threshold).mask(plane)
     entry: dict[str, Any] = {
         "threshold": threshold, "level": threshold_level(threshold),
         **mask_figures(mask, label_map, classes.ignore_index),

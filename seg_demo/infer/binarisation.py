@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,6 +64,21 @@ class Binarisation:
                     "The smallest object or hole must be a number of pixels from 0 on, not {value}. With 0, all stay.",
                     value=shorten(pixels),
                 )
+
+    def filtered(self, plane: np.ndarray) -> np.ndarray:
+        """The plane whose thresholds are the masks: at each level q from that of `low` on, `filtered >= q` is the mask.
+
+        All three steps are increasing and commute with thresholding, so there is one. (H, W) of the plane's dtype.
+        """
+        if self.low is None and self.smallest_object <= 1 and self.smallest_hole <= 1:
+            return plane
+        full = np.iinfo(plane.dtype).max
+        lowest = 1 if self.low is None else max(1, threshold_level(self.low, full))
+        found = np.zeros_like(plane)
+        levels = np.unique(plane)  # at all others the mask is that of the next higher one
+        for level in levels[levels >= lowest]:
+            found[replace(self, threshold=max(level / full, self.low or 0.0)).mask(plane)] = level
+        return found
 
     def mask(self, plane: np.ndarray) -> np.ndarray:
         """(H, W) bool, from quantised probabilities (H, W) uint8 or uint16."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
@@ -17,7 +18,7 @@ from seg_demo.infer.library import Library
 if TYPE_CHECKING:
     from seg_demo.checkpoint import Checkpoint
 
-Key = tuple[str, int, int, int]  # file, its time and size, depth
+Key = tuple[str, str, int]  # model, digest of the picture's file, depth
 LARGEST = 128 << 20  # bytes of the probabilities of one picture; beyond, only those of the class that is asked for
 
 
@@ -56,7 +57,7 @@ class Planes:
         self, library: Library, turn: AbstractContextManager[object] | None = None, kept: int = 256 << 20
     ) -> None:
         self.library, self.turn, self.kept = library, turn or nullcontext(), kept
-        self._latest: OrderedDict[tuple[str, Key], Prediction] = OrderedDict()
+        self._latest: OrderedDict[Key, Prediction] = OrderedDict()
         self._lock = threading.Lock()
 
     def predict(self, model: str, file: Path, class_id: int, depth: Literal[8, 16] = 8) -> Prediction:
@@ -65,7 +66,7 @@ class Planes:
         class_id: 1 for the task "binary". Raises `UserError` as `read_image` and the library do.
         """
         predictor = self.library.predictor(model)
-        key = (model, _key(file, depth))
+        key = (model, _digest(file), depth)
         with self._lock:
             known = self._latest.get(key)
         # A checkpoint that was written again is another one.
@@ -91,9 +92,13 @@ class Planes:
         return made
 
 
-def _key(file: Path, depth: int) -> Key:
+def _digest(file: Path) -> str:
+    """Of the file's bytes, so that a copy of a picture is the same picture."""
+    digest = hashlib.sha256()
     try:
-        facts = file.stat()
+        with file.open("rb") as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
     except OSError:  # `read_image` says what is wrong
-        return str(file), 0, 0, depth
-    return str(file), facts.st_mtime_ns, facts.st_size, depth
+        return str(file)
+    return digest.hexdigest()

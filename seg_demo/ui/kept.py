@@ -15,7 +15,7 @@ from seg_demo.errors import UserError
 
 DAY = 24 * 3600
 KEPT_DAYS, LINKED_DAYS = 1, 30  # since it was last opened: any picture, and one whose link was asked for
-MOST_BYTES = 2 << 30
+MOST_BYTES, LARGEST = 2 << 30, 256 << 20  # of all, and of one
 TOKEN = re.compile(r"[\w-]{22}")
 LINKED = "linked"
 
@@ -38,11 +38,12 @@ class KeptPictures:
     """Pictures in a folder of random names that cannot be guessed: whoever has the token sees the picture."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or home() / "pictures"
+        self.folder = folder or home() / "kept-pictures"
 
     def keep(self, picture: Path, labels: Path | None = None) -> KeptPicture:
         """Copy a picture and its label file under a new token. Raises `OSError` where that cannot be written."""
-        self.clean_up()
+        if sum(file.stat().st_size for file in (picture, labels) if file) > LARGEST:
+            raise OSError(f"{picture.name} is larger than {LARGEST} bytes")
         token = secrets.token_urlsafe(16)
         target = self.folder / token
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,6 +56,7 @@ class KeptPictures:
         except OSError:
             shutil.rmtree(target, ignore_errors=True)
             raise
+        self.clean_up()
         return self._found(target)
 
     def find(self, token: str) -> KeptPicture:
@@ -70,15 +72,11 @@ class KeptPictures:
         self.find(token)
         (self.folder / token / LINKED).touch()
 
-    def forget(self, token: str) -> None:
-        """Remove a picture that turned out to be of no use."""
-        if TOKEN.fullmatch(token):
-            shutil.rmtree(self.folder / token, ignore_errors=True)
-
     def clean_up(self) -> None:
         """Remove what is too old, and the oldest ones beyond `MOST_BYTES`."""
         total = 0
-        for path in sorted(self.folder.glob("*"), key=_last_used, reverse=True):
+        kept = [path for path in self.folder.glob("*") if TOKEN.fullmatch(path.name)]
+        for path in sorted(kept, key=_last_used, reverse=True):
             if not _is_too_old(path):
                 total += _bytes_in(path)
                 if total <= MOST_BYTES:

@@ -14,6 +14,7 @@ from seg_demo.infer.library import Library
 from seg_demo.ui.canvas import SegmentationCanvas
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.results import Captions, Results, segment_files
+from seg_demo.ui.uploads import PicturesInput
 
 MAX_PICTURES = 50
 # What phones save is let through to `read_image`, which says what to do about it.
@@ -48,7 +49,7 @@ class SegmentTab:
                 self.model = ModelPicker(
                     self.model_choices(), value=default, label=text("model"), info=text("model_info"), elem_id="model"
                 )
-                self.pictures = gr.Gallery(
+                self.pictures = PicturesInput(
                     label=text("pictures"), sources=["upload", "webcam", "clipboard"], type="filepath",
                     file_types=PICTURES, columns=3, height=200, object_fit="cover", elem_id="pictures",
                 )  # fmt: skip

@@ -81,6 +81,13 @@ CHECK_CSS = """
 .status-row .status { margin: 0; }
 .status-row .problem { color: var(--ft-error); }
 .status-row .problem::before { content: "✕ "; font-weight: 700; }
+/* Work underway floats over the page, and only where it takes a moment: nothing jumps for a quick prediction. */
+.status-row:has(progress) {
+  position: fixed; top: auto; bottom: 20px; left: 50%; transform: translateX(-50%); z-index: 60;
+  width: min(560px, calc(100vw - 24px)); padding: 10px 16px; border: 1px solid var(--border-color-primary);
+  border-radius: var(--radius-lg); box-shadow: 0 8px 30px rgb(0 0 0 / .18); animation: appear .2s .3s both;
+}
+@keyframes appear { from { opacity: 0; visibility: hidden; } to { opacity: 1; visibility: visible; } }
 .status-row progress { width: 100%; height: 6px; accent-color: var(--primary-500); }
 :is(#ft-stop, #th-stop) { flex: 0 0 auto; min-width: 6rem; }
 .finetune-tab .block:has(> .html-container), .finetune-tab .html-container { padding: 0; }

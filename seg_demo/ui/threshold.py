@@ -200,21 +200,20 @@ class ThresholdTab(ThresholdForm):
         done: what is said in the end.
         """
         language, always = language_of(request), always or {}
-        fresh: Look | None = None
         try:
             yield always | self.status.working(say("th_predicting", language))
             asked = state()
-            look = look_at()
-            if look.place is None:
-                look = fresh = own(self.kept, look)
-            look, prediction = predicted(self.planes, look)
+            look, prediction = predicted(self.planes, look_at())
             kind = self.library.entries()[look.model].kind
             config = prediction.checkpoint.config
             writable = kind == "own" and config.task == "binary"
-            picture = self.lab.send(subject_of(look, prediction, writable, asdict(asked) if asked else None))
+            subject = subject_of(look, prediction, writable, asdict(asked) if asked else None)
+            if look.place is None:  # only now is it known to be a picture, and its label file to suit it
+                look = own(self.kept, look)
+            picture = self.lab.send(replace(subject, link=look.link))
             value = LabValue(picture=picture, data_set=value.data_set if value else None)
             classes = class_choices(config)
-            updates: Updates = {
+            yield {
                 **always,
                 self.lab: value,
                 self.value: value,
@@ -225,16 +224,11 @@ class ThresholdTab(ThresholdForm):
                 **self.saves.fresh(writable),
                 **self.status.done(done),
             }
-            fresh = None  # kept, also where this generator is closed after its last update
-            yield updates
         except UserError as error:
             yield always | (before or {}) | self.status.problem(explain(error, language))
         except Exception:
             logging.getLogger(__name__).exception("A prediction for the Threshold tab failed.")
             yield always | (before or {}) | self.status.problem(say("failed", language))
-        finally:
-            if fresh and fresh.place:
-                self.kept.forget(fresh.place["picture"])
 
     def downloadable(self, file: str | None) -> str | None:
         """A copy in Gradio's cache: what the page keeps is not served by its path."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,14 @@ import gradio as gr
 
 from seg_demo.errors import UserError
 from seg_demo.evaluate.automatic import Choice
-from seg_demo.evaluate.mask import mask_figures
-from seg_demo.evaluate.threshold import ThresholdHistogram, histogram_of, threshold_of
+from seg_demo.evaluate.mask import chosen_threshold, mask_figures
 from seg_demo.infer.binarisation import Binarisation
 from seg_demo.infer.planes import Planes
 from seg_demo.infer.segmentation import threshold_level
 from seg_demo.ui.i18n import explain, language_of, say
 from seg_demo.ui.looking import Look, predicted, subject_of
 from seg_demo.ui.saving import Order, saved
-from seg_demo.ui.threshold_form import PictureFile
+from seg_demo.ui.uploads import FileInput
 from seg_demo.viz.figure import Captions
 
 
@@ -29,7 +29,7 @@ class ThresholdApi:
     def __init__(self, planes: Planes, model: str) -> None:
         """model: the name of the one that is taken where none is given."""
         self.planes = planes
-        picture = PictureFile(label="picture", visible=False)
+        picture = FileInput(label="picture", visible=False)
         inputs = [
             picture,
             gr.Textbox(model, label="model", visible=False),
@@ -39,7 +39,7 @@ class ThresholdApi:
             gr.Number(0, label="smallest_hole", precision=0, visible=False),
             gr.Number(None, label="threshold", visible=False),
             gr.Number(None, label="low", visible=False),
-            PictureFile(label="labels", visible=False),
+            FileInput(label="labels", visible=False),
         ]
         self.mask = gr.File(label="mask", visible=False)
         figures = gr.JSON(label="figures", visible=False)
@@ -76,14 +76,11 @@ class ThresholdApi:
                 raise UserError("There is no picture here any more. Bring one first.")
             look, prediction = predicted(self.planes, Look(picture, model, class_name, labels or None))
             subject = subject_of(look, prediction)
+            filters = Binarisation(1.0, low, smallest_object or 0, smallest_hole or 0)
             if method:
-                histogram = ThresholdHistogram()
-                if subject.label_map is not None:
-                    histogram.update(subject.label_map, subject.plane)
-                sweep = None if subject.label_map is None else histogram.sweep()
-                threshold = threshold_of(Choice.parse(method).level(histogram_of(subject.plane), sweep))
+                threshold = chosen_threshold(Choice.parse(method), subject.plane, subject.label_map, filters)
             chosen = subject.threshold if threshold is None else threshold
-            binarisation = Binarisation(chosen, low, smallest_object or 0, smallest_hole or 0)
+            binarisation = replace(filters, threshold=chosen)
             figures = mask_figures(binarisation.mask(subject.plane), subject.label_map)
             folder = Path(tempfile.mkdtemp(prefix="saved-", dir=self.mask.GRADIO_CACHE))
             file = saved("mask", Order(look, binarisation, Captions()), self.planes, folder)

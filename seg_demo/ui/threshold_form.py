@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from seg_demo.ui.i18n import text
@@ -11,24 +9,7 @@ from seg_demo.ui.lab import ThresholdLab
 from seg_demo.ui.save_panel import SavePanel
 from seg_demo.ui.segment import ModelPicker, SegmentTab
 from seg_demo.ui.status import StatusRow
-
-
-class PictureInput(gr.Image):
-    """One picture as a file that nobody has opened yet: its header is looked at before anything is decoded."""
-
-    is_template = True  # to the browser it is Gradio's own
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
-
-
-class PictureFile(gr.File):
-    """The same for programs, where a file may be left out."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
+from seg_demo.ui.uploads import PictureInput
 
 
 class ThresholdForm:

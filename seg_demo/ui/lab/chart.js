@@ -66,7 +66,7 @@ class Chart {
     const share = level / LEVELS;
     this.lines.threshold.style.transform = `translateX(${share * width}px)`;
     this.within.style.transform = `scaleX(${1 - share})`;
-    this.lines.low.hidden = this.weak.hidden = low === null;
+    for (const node of [this.lines.low, this.weak]) hide(node, low === null);
     if (low === null) return;
     const below = low / LEVELS;
     this.lines.low.style.transform = `translateX(${below * width}px)`;
@@ -96,6 +96,11 @@ class Chart {
     this.dragged = null;
     this.on.settle();
   }
+}
+
+/** Only what changes: the browser would look at the styles again for an attribute that is set to what it is. */
+function hide(node, hidden) {
+  if (node.hidden !== hidden) node.hidden = hidden;
 }
 
 /** 256 colours as a CSS gradient from left to right. */

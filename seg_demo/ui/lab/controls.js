@@ -12,6 +12,11 @@ class Controls {
     this.numbers = [...this.root.querySelectorAll("[data-number]")];
     this.sizes = [...this.root.querySelectorAll("[data-size]")];
     this.why = this.root.querySelector(".lab-why");
+    this.level = this.root.querySelector(".lab-level");
+    this.low = this.root.querySelector(".lab-low");
+    this.source = this.root.querySelector(".lab-source");
+    this.buttons = {};
+    for (const button of this.root.querySelectorAll("[data-act]")) this.buttons[button.dataset.act] = button;
     this.choices = new Map();
     const { port } = lab;
     const view = (values) => () => lab.setView(values);
@@ -33,7 +38,7 @@ class Controls {
       "fit": () => port.fit(),
       "help": () => this.toggleHelp(),
     };
-    for (const [name, act] of Object.entries(this.actions)) this.button(name).addEventListener("click", act);
+    for (const [name, act] of Object.entries(this.actions)) this.buttons[name].addEventListener("click", act);
     this.root.querySelector(".lab-choice-list").append(...Object.entries(CHOICES).map((entry) => this.choice(...entry)));
     this.slider.addEventListener("input", () => lab.move({ threshold: thresholdOf(Number(this.slider.value)) }));
     this.slider.addEventListener("change", () => lab.settle());
@@ -51,14 +56,10 @@ class Controls {
     );
   }
 
-  button(name) {
-    return this.root.querySelector(`[data-act=${name}]`);
-  }
-
   toggleHelp() {
     const help = this.root.querySelector(".lab-help");
     help.hidden = !help.hidden;
-    this.button("help").setAttribute("aria-expanded", String(!help.hidden));
+    this.buttons.help.setAttribute("aria-expanded", String(!help.hidden));
   }
 
   toggleHysteresis() {
@@ -97,7 +98,7 @@ class Controls {
     const { level, threshold, problem } = CHOICES[name].find(lab, input && Number(input.value));
     if (problem) return this.explain(problem, true);
     this.chosen = name;
-    lab.change({ low: null, threshold: threshold ?? thresholdOf(level) });
+    lab.change({ threshold: threshold ?? thresholdOf(level) });
     const named = text("choice_" + name) + (input ? ` ${input.value}` : "") + (name === "keep" ? " %" : "");
     this.explain(`${named}: ${shownThreshold(lab.state.now.threshold)}. ${text(`choice_${name}_about`)}`);
     this.chosenAt = lab.state.now.threshold;
@@ -178,12 +179,12 @@ class Controls {
       "of-picture": !view.ofData, "of-data": view.ofData,
       "log": view.log, "hysteresis": now.low !== null,
     };
-    for (const [name, on] of Object.entries(pressed)) this.press(this.button(name), on);
-    this.enable(this.button("undo"), state.past.length || !same(now, state.settled));
-    this.enable(this.button("redo"), state.future.length);
+    for (const [name, on] of Object.entries(pressed)) this.press(this.buttons[name], on);
+    this.enable(this.buttons.undo, state.past.length || !same(now, state.settled));
+    this.enable(this.buttons.redo, state.future.length);
     const usable = Boolean(this.lab.sweep());
     this.root.classList.toggle("lab-can-measure", usable);
-    this.root.querySelector(".lab-source").hidden = !(dataSet && entry.sweep);
+    hide(this.source, !(dataSet && entry.sweep));
     if (this.chosen && now.threshold !== this.chosenAt) {
       this.chosen = null;
       this.explain("");
@@ -212,7 +213,7 @@ class Controls {
   showNumbers(now, level) {
     this.slider.value = level;
     this.slider.setAttribute("aria-valuetext", shownThreshold(now.threshold));
-    setWords(this.root.querySelector(".lab-level"), text("level", { level }));
+    setWords(this.level, text("level", { level }));
     for (const input of this.numbers) {
       const value = now[input.dataset.number];
       input.value = value === null ? "" : input.max === "1" ? shownThreshold(value) : value;
@@ -221,7 +222,7 @@ class Controls {
       input.value = this.percentOf(now[input.dataset.size]);
       input.style.setProperty("--at", input.value + "%");
     }
-    this.root.querySelector(".lab-low").hidden = now.low === null;
+    hide(this.low, now.low === null);
   }
 
   press(button, on) {

@@ -42,7 +42,7 @@ class Lab {
     });
     this.controls = new Controls(this);
     this.recall();
-    this.travel = travelling(find(".lab-bar-travel"));
+    this.bar = travelling(find(".lab-bar-travel"));
   }
 
   // Pictures ---------------------------------------------------------------------------------------------------
@@ -51,6 +51,7 @@ class Lab {
     this.setDataSet(dataSet);
     const id = picture && [picture.image.url, picture.planes.url, picture.meta.model, picture.meta.class_name].join("\n");
     this.wanted = id;
+    this.failed = false;
     if (!picture) return this.clear();
     if (this.entry?.id === id) return this.told(picture);
     this.wait("loading", true);
@@ -59,7 +60,10 @@ class Lab {
       const [{ planes, timing }, image] = await Promise.all([fetchPlanes(picture), fetchImage(picture)]);
       if (this.wanted === id) this.swap({ id, picture, image, timing, plane: planes[0], labels: planes[1] || null });
     } catch (error) {
-      if (this.wanted === id) this.fail(picture, error);
+      if (this.wanted !== id) return;
+      this.wanted = this.entry?.id; // the picture before stays
+      this.failed = true;
+      this.fail(picture, error);
     }
   }
 
@@ -143,8 +147,8 @@ class Lab {
   wait(what, on) {
     const { classList } = this.root;
     classList.toggle("lab-" + what, on);
-    if (classList.contains("lab-loading") || classList.contains("lab-working")) this.travel.play();
-    else this.travel.pause();
+    if (classList.contains("lab-loading") || classList.contains("lab-working")) this.bar.play();
+    else this.bar.pause();
   }
 
   setWorking(working) {
@@ -394,7 +398,11 @@ function start(root) {
   update();
   // Gradio marks the box around a component that waits for the server.
   const box = root.closest(".html-container");
-  const working = () => lab.setWorking(box.classList.contains("pending"));
+  const working = () => {
+    const pending = box.classList.contains("pending");
+    lab.setWorking(pending);
+    if (!pending && lab.failed) update(); // the same value again is not announced
+  };
   if (box) new MutationObserver(working).observe(box, { attributes: true, attributeFilter: ["class"] });
 }
 

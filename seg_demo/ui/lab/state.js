@@ -78,7 +78,7 @@ class State {
     query.set("tab", "threshold");
     for (const [name, value] of Object.entries(link)) query.set(name, value);
     for (const [name, short] of Object.entries(IN_LINK)) {
-      if (name === "threshold" || this.now[name]) query.set(short, this.now[name]);
+      if (name === "threshold" || this.now[name] !== START[name]) query.set(short, this.now[name]);
     }
     return address.href;
   }

@@ -22,7 +22,7 @@ class Tables {
 
   /** now: as Sweep.at gives, or null without labels. */
   labelled(now) {
-    this.figures.hidden = !now;
+    hide(this.figures, !now);
     if (!now) return;
     for (const name of FIGURES) this.say(name, figure(now[name]));
     for (const name of ["tp", "fp", "fn", "tn"]) this.say(name, NUMBER.format(now[name]));
