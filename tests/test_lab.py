@@ -451,7 +451,7 @@ def test_the_lower_threshold_stays_below(lab: Laboratory) -> None:
 
 VIRIDIS = np.frombuffer(base64.b64decode(heat_colors()), np.uint8).reshape(256, 3).astype(int)
 NIGHT, AMBER = np.array([22, 26, 34]), np.array([255, 176, 0])
-RIGHT, WRONG, MISSED = (0, 158, 115), (213, 94, 0), (86, 180, 233)
+RIGHT, WRONG, MISSED = (255, 255, 255), (213, 94, 0), (86, 180, 233)
 
 
 def heat(values: np.ndarray, level: int, uncertainty: bool) -> np.ndarray:

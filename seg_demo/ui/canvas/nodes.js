@@ -31,3 +31,8 @@ function travelling(bar) {
   travel.pause(); // a hidden one would still cost a frame sixty times a second
   return travel;
 }
+
+/** Only what changes: the browser would look at the styles again for an attribute that is set to what it is. */
+function hide(node, hidden) {
+  if (node.hidden !== hidden) node.hidden = hidden;
+}

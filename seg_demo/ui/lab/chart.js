@@ -98,10 +98,6 @@ class Chart {
   }
 }
 
-/** Only what changes: the browser would look at the styles again for an attribute that is set to what it is. */
-function hide(node, hidden) {
-  if (node.hidden !== hidden) node.hidden = hidden;
-}
 
 /** 256 colours as a CSS gradient from left to right. */
 function gradient(colors) {

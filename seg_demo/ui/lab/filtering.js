@@ -10,8 +10,10 @@ class Filtering {
     this.wanted = null;
     const source = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
     this.worker = new Worker(source);
-    URL.revokeObjectURL(source);
-    this.worker.onmessage = ({ data }) => this.answer(data);
+    this.worker.onmessage = ({ data }) => {
+      URL.revokeObjectURL(source); // by now it has been read
+      this.answer(data);
+    };
   }
 
   setPicture(plane, width, height) {

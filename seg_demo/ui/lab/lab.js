@@ -14,6 +14,7 @@ class Lab {
     this.state = new State();
     this.view = { layout: "grid", uncertainty: false, errors: true, log: true, heat: 25, overlay: 60, ofData: false };
     this.due = new Set();
+    this.crosses = [...root.querySelectorAll(".lab-cross")];
     this.drawn = 0;
     fillTexts(root);
     for (const node of root.querySelectorAll("[data-hint]")) node.title = text(node.dataset.hint);
@@ -341,8 +342,8 @@ class Lab {
   point() {
     const at = this.pointed && this.port.toImage(...this.pointed);
     const found = at && this.panes.at(...at, this.state.level);
-    for (const cross of this.root.querySelectorAll(".lab-cross")) {
-      cross.hidden = !found;
+    for (const cross of this.crosses) {
+      hide(cross, !found);
       if (found) cross.style.transform = `translate(${this.pointed[0]}px, ${this.pointed[1]}px)`;
     }
     const words = this.root.querySelector(".lab-readout");

@@ -7,10 +7,9 @@ const SMOOTH_BELOW = 0.75; // device pixels per image pixel; from here down a de
 const UNCERTAIN = 0.2; // distance to the threshold from which on a pixel is certain
 const AMBER = [255, 176, 0];
 const NIGHT = [22, 26, 34];
-// Okabe & Ito (2008): told apart by the colour-blind as well.
-const RIGHT = [0, 158, 115];
-const WRONG = [213, 94, 0];
-const MISSED = [86, 180, 233];
+// As in the figure for a paper, by Okabe & Ito (2008): told apart by the colour-blind as well.
+const VERDICTS = [null, [255, 255, 255], [213, 94, 0], [86, 180, 233]]; // nothing, right, wrong, missed
+const [NOTHING, RIGHT, WRONG, MISSED] = VERDICTS.keys();
 const NOT_LABELLED = 2; // in `labels`: 0 background, 1 class
 
 function pack([r, g, b], a = 255) {
@@ -25,7 +24,8 @@ class Panes {
     for (const name of ["probability", "mask", "overlay"]) this.canvas[name] = root.querySelector(`.lab-${name}`);
     this.inside = new Uint8Array(LEVELS); // 1 from the level on
     this.heat = new Uint32Array(LEVELS);
-    this.verdicts = new Uint32Array(3 * LEVELS); // colour by label * 256 + value, where there are labels
+    this.verdicts = new Uint8Array(3 * LEVELS); // by label * 256 + value, where there are labels
+    this.mixed = mixedColors();
   }
 
   /** entry: {picture, plane, labels, image}. Call `setPlane` and `setView` after it. */
@@ -137,14 +137,13 @@ class Panes {
     if (!errors || !this.key) {
       return this.paintInside("overlay", level, [0, 64, 128, 191, 255].map((alpha) => pack(color, alpha)));
     }
-    const { verdicts } = this;
-    const [right, wrong, missed] = [RIGHT, WRONG, MISSED].map((verdict) => pack(verdict));
+    const { verdicts, mixed } = this;
     for (let value = 0; value < LEVELS; value++) {
-      verdicts[value] = value >= level ? wrong : 0;
-      verdicts[LEVELS + value] = value >= level ? right : missed;
-      verdicts[NOT_LABELLED * LEVELS + value] = 0;
+      verdicts[value] = value >= level ? WRONG : NOTHING;
+      verdicts[LEVELS + value] = value >= level ? RIGHT : MISSED;
+      verdicts[NOT_LABELLED * LEVELS + value] = NOTHING;
     }
-    this.paint("overlay", this.key, verdicts, fillMixed);
+    this.paint("overlay", this.key, { verdicts, mixed }, fillMixed);
   }
 
   /** shades: of a device pixel with 0 to 4 of its samples in the mask. */
@@ -200,28 +199,23 @@ function fillMeans(words, from, to, samples, next, colors, each) {
   return next;
 }
 
-function fillMixed(words, from, to, samples, next, colors, each) {
-  if (each === 1) for (let i = from; i < to; i++) words[i] = colors[samples[next++]];
+function fillMixed(words, from, to, samples, next, { verdicts, mixed }, each) {
+  if (each === 1) for (let i = from; i < to; i++) words[i] = mixed[85 * verdicts[samples[next++]]];
   else {
     for (let i = from; i < to; i++, next += 4) {
-      const one = colors[samples[next]];
-      const [two, three, four] = [colors[samples[next + 1]], colors[samples[next + 2]], colors[samples[next + 3]]];
-      words[i] = one === two && one === three && one === four ? one : mixed(one, two, three, four);
+      const upper = verdicts[samples[next]] | (verdicts[samples[next + 1]] << 2);
+      words[i] = mixed[upper | (verdicts[samples[next + 2]] << 4) | (verdicts[samples[next + 3]] << 6)];
     }
   }
   return next;
 }
 
-/** The mean of four packed colours, each by its opacity. */
-function mixed(...words) {
-  const bytes = new Uint8Array(new Uint32Array(words).buffer);
-  const order = LITTLE_ENDIAN ? [0, 1, 2, 3] : [3, 2, 1, 0];
-  let alpha = 0;
-  const color = [0, 0, 0];
-  for (let word = 0; word < 4; word++) {
-    const part = (channel) => bytes[4 * word + order[channel]];
-    alpha += part(3);
-    for (let channel = 0; channel < 3; channel++) color[channel] += part(channel) * part(3);
-  }
-  return alpha ? pack(color.map((part) => Math.round(part / alpha)), Math.round(alpha / 4)) : 0;
+/** The mean colour of four verdicts of two bits each, 256 in all; nothing is transparent. */
+function mixedColors() {
+  return Uint32Array.from({ length: 256 }, (_, code) => {
+    const colors = [0, 2, 4, 6].map((shift) => VERDICTS[(code >> shift) & 3]).filter(Boolean);
+    if (!colors.length) return 0;
+    const mean = [0, 1, 2].map((part) => Math.round(colors.reduce((sum, color) => sum + color[part], 0) / colors.length));
+    return pack(mean, Math.round((255 * colors.length) / 4));
+  });
 }
