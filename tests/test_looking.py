@@ -93,7 +93,7 @@ def test_without_a_class_the_largest_is_looked_at(planes: Planes, photo: str, mo
     look, prediction = predicted(Planes(planes.library), Look(photo, SEVERAL))
     areas = prediction.areas
     assert look.class_name == ["akahara", "madara"][areas[2] > areas[1]]
-    assert list(prediction.planes) == [class_id_of(prediction.checkpoint.config, look.class_name)]
+    assert list(prediction.planes) == [class_id_of(prediction.config, look.class_name)]
 
 
 def test_an_unknown_class_is_one_sentence(planes: Planes, photo: str) -> None:

@@ -110,10 +110,10 @@ def test_a_checkpoint_that_was_written_again_is_another_one(
     checkpoint = load_checkpoint(tiny_checkpoint)
     folder = save_checkpoint(tmp_path / "checkpoints" / "mine", checkpoint.model, checkpoint.config)
     planes = Planes(Library(folder.parent))
-    assert planes.predict("mine", photo, 1).checkpoint.config.threshold == 0.5
+    assert planes.predict("mine", photo, 1).config.threshold == 0.5
     save_checkpoint(folder, checkpoint.model, replace(checkpoint.config, threshold=0.25))
     os.utime(folder / "config.json", (2e9, 2e9))  # a clock may be too coarse to tell both
-    assert planes.predict("mine", photo, 1).checkpoint.config.threshold == 0.25
+    assert planes.predict("mine", photo, 1).config.threshold == 0.25
     assert len(calls) == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 import zipfile
@@ -31,7 +32,6 @@ from seg_demo.ui import page
 from seg_demo.ui.finetune import EXAMPLE
 from seg_demo.ui.kept import KeptPictures
 from seg_demo.ui.lab import LabValue
-from seg_demo.ui.looking import Look
 from seg_demo.ui.saving import FORMATS
 from seg_demo.ui.segment import DRAWN_EXAMPLES
 from seg_demo.ui.threshold import ThresholdTab
@@ -149,11 +149,12 @@ def shown(site: Site, updates: dict[Any, Any]) -> Any:
 
 def looked(site: Site, file: Path, model: str, class_name: str = "", labels: Path | None = None) -> tuple[Any, Any]:
     """The states of a page that shows a picture of the visitor's own."""
-    *_, updates = site.tab.bring(str(file), model, None, None, request_of())
-    if labels or class_name:
-        there = updates[site.tab.look]
-        there = Look(there.file, model, class_name or there.class_name, str(labels) if labels else None)
-        *_, updates = site.tab.show(lambda: there, None, request_of())
+    tab, request = site.tab, request_of()
+    *_, updates = tab.bring(str(file), model, None, None, request)
+    if class_name:
+        *_, updates = tab.choose_class(class_name, updates[tab.look], updates[tab.value], request)
+    if labels:
+        *_, updates = tab.choose_labels(str(labels), updates[tab.look], updates[tab.value], request)
     shown(site, updates)
     return updates[site.tab.look], updates[site.tab.value]
 
@@ -284,7 +285,7 @@ def test_a_failure_on_the_server_is_a_sentence(site: Site, photo: Path, monkeypa
     tab, request = site.tab, request_of()
     state = json.dumps({"threshold": 0.5})
     results = [
-        [*tab.bring(str(photo), ONE, look, value, request)],
+        [*tab.bring(str(picture(photo.with_name("other.png"), 30, 20, 1)), ONE, look, value, request)],
         [*tab.choose_model(OWN, look, value, request)],
         [*tab.measure_example("val", look, value, request)],
         [tab.saves.save("probability_16", state, look, request)],
@@ -298,7 +299,7 @@ def test_a_failure_on_the_server_is_a_sentence(site: Site, photo: Path, monkeypa
 def test_what_is_gone_is_told(site: Site, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tab, request = site.tab, request_of()
     look, value = looked(site, photo, ONE)
-    site.tab.kept.forget(look.place["picture"])
+    shutil.rmtree(site.tab.kept.folder / look.place["picture"])
     folders = site.left_over()
     state = json.dumps({"threshold": 0.5})
     for there in (look, None):
@@ -396,12 +397,13 @@ class Visitor:
         return self.page.evaluate(f"(given) => {LAB}.{expression}", given)
 
     def see(self, name: str, model: str = "", class_name: str = "", planes: int = 0) -> dict[str, Any]:
-        """Waits until the laboratory shows this, and all of it; what it says of it."""
+        """Waits until the laboratory shows this, all of it, and the address leads to it; what it says of it."""
         wanted = {"name": name, "model": model, "class_name": class_name}
         self.page.wait_for_function(
             f"""([wanted, planes]) => {{
                 const lab = {LAB}, shown = lab?.shown();
-                return shown && lab.ready() && (!planes || shown.planes.length === planes)
+                const addressed = !Object.keys(shown?.link ?? {{}}).length || lab.link() === location.href;
+                return shown && lab.ready() && addressed && (!planes || shown.planes.length === planes)
                     && Object.entries(wanted).every(([name, value]) => !value || shown[name] === value);
             }}""",
             arg=[wanted, planes],
@@ -481,7 +483,7 @@ def test_the_picture_of_segment_its_model_and_its_classes(visit: Any, site: Site
 
     # Of several pictures the one that the film strip is at, where not all could be read.
     visitor.open("Segment")
-    assert "tab=" not in visitor.page.url
+    visitor.page.wait_for_function("!location.search.includes('tab=')")
     files = [picture(tmp_path / f"{name}.png", 40, 30, seed) for seed, name in enumerate("abc")]
     files[1].write_text("no picture")
     visitor.bring("pictures", *files)
@@ -726,6 +728,7 @@ def test_a_page_with_a_bad_link_stays_usable(visit: Any, site: Site, photo: Path
     visitor.told("abc is no number. Open the page without what follows the question mark.")
     assert visitor.page.locator("#lab").is_visible()
     visitor.choose("th-model", OWN)
+    visitor.page.wait_for_load_state("networkidle")  # no event is underway
     visitor.bring("th-picture", photo)
     seen = visitor.see("photo.png", OWN)
     assert seen["writable"]

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "Leave --save out.",
                 name=checkpoint.name,
             )
-    predict = Predictor(checkpoint, keep_probabilities=True)
+    predict = Predictor(checkpoint, keep_probabilities=[class_id])
     return (_over_data if arguments.data else _on_images)(arguments, predict, class_id, choice)
 
 

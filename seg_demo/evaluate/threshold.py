@@ -56,7 +56,8 @@ def measure_thresholds(
     """The histogram of a class over labelled pictures, which are in the classes of the checkpoint (`in_classes`).
 
     class_id: 1 for the task "binary"; for "multiclass", the pixels labelled as it are told from all other labelled
-    ones, and `predict` keeps the probabilities. progress: called with the pictures done and their number.
+    ones, and `predict` keeps the probabilities, all or those of this class. progress: called with the pictures done and
+    their number.
     """
     ignored = predict.config.classes.ignore_index
     histogram = ThresholdHistogram(1 << predict.depth, ignored)

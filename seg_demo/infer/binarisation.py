@@ -14,14 +14,14 @@ from seg_demo.infer.segmentation import Segmentation, threshold_level
 def class_plane(segmentation: Segmentation, class_id: int) -> np.ndarray:
     """The quantised probability of a class, (H, W) uint8 or uint16.
 
-    class_id: 1 for the task "binary"; any for "multiclass", whose predictor must keep the probabilities. Raises
-    `ValueError` where they are not there.
+    class_id: 1 for the task "binary"; any for "multiclass", whose predictor must keep all probabilities, or those of
+    this class alone. Raises `ValueError` where they are not there.
     """
     if segmentation.task == "binary" and class_id != 1:
         raise ValueError(f"the task binary has the probabilities of class 1, not of class {class_id}")
     if segmentation.probabilities is None:
         raise ValueError("the prediction has no probabilities: make its Predictor with keep_probabilities=True")
-    return segmentation.probabilities[0 if segmentation.task == "binary" else class_id]
+    return segmentation.probabilities[0 if len(segmentation.probabilities) == 1 else class_id]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from seg_demo.data.images import read_image
 from seg_demo.infer.library import Library
 
 if TYPE_CHECKING:
-    from seg_demo.checkpoint import Checkpoint
+    from seg_demo.checkpoint import Checkpoint, CheckpointConfig
 
 Key = tuple[str, str, int]  # model, digest of the picture's file, depth
 LARGEST = 128 << 20  # bytes of the probabilities of one picture; beyond, only those of the class that is asked for
@@ -26,19 +27,23 @@ LARGEST = 128 << 20  # bytes of the probabilities of one picture; beyond, only t
 class Prediction:
     """An image (H, W, 3) uint8 and the quantised probabilities of some classes, (H, W) uint8 or uint16 each.
 
-    areas: pixels of each class in the label map.
+    areas: pixels of each class in the label map. made_by: the checkpoint, as long as it is loaded: a prediction must
+    not keep its network in memory.
     """
 
-    checkpoint: Checkpoint
+    config: CheckpointConfig
     image: np.ndarray
     planes: dict[int, np.ndarray]
     areas: tuple[int, ...]
+    made_by: weakref.ref[Checkpoint]
 
     @property
     def largest(self) -> int:
         """The class with the most probability besides the background; the most pixels, where planes are missing."""
         if len(self.planes) < len(self.areas) - 1:
             return int(np.argmax(self.areas[1:])) + 1
+        if len(self.areas) == 1:
+            return 0
         totals = {class_id: int(plane.sum()) for class_id, plane in self.planes.items() if class_id}
         return max(totals, key=lambda class_id: totals[class_id])
 
@@ -70,7 +75,7 @@ class Planes:
         with self._lock:
             known = self._latest.get(key)
         # A checkpoint that was written again is another one.
-        if known and known.checkpoint is predictor.checkpoint and class_id in known.planes:
+        if known and known.made_by() is predictor.checkpoint and class_id in known.planes:
             with self._lock:
                 self._latest.move_to_end(key)
             return known
@@ -83,7 +88,8 @@ class Planes:
             segmentation = predictor.keeping(wanted if config.task == "multiclass" else True, depth)(image)
         assert segmentation.probabilities is not None
         planes = dict(zip(wanted, segmentation.probabilities, strict=True))
-        made = Prediction(predictor.checkpoint, image, planes, tuple(segmentation.counts().tolist()))
+        areas = tuple(segmentation.counts().tolist())
+        made = Prediction(config, image, planes, areas, weakref.ref(predictor.checkpoint))
         with self._lock:
             self._latest[key] = made
             self._latest.move_to_end(key)

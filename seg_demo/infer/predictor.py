@@ -176,8 +176,8 @@ class Predictor:
             return (values * full + 0.5).to(torch.int32).to(dtype).cpu().numpy()
 
         highest, label_map = exact.max(dim=0)
-        keep = self.config.task == "binary" or self.keep_probabilities
-        wanted = exact if keep is True else exact[list(keep or ())]
+        keep = self.keep_probabilities
+        wanted = exact if keep is True or self.config.task == "binary" else exact[list(keep or ())]
         return (
             label_map.to(torch.uint8).cpu().numpy(),
             integers(highest),

@@ -80,7 +80,7 @@ def subject_of(
     look: Look, prediction: Prediction, writable: bool = False, state: dict[str, float | None] | None = None
 ) -> Subject:
     """What the laboratory shows of a look with a class. Raises `UserError` for a label file that does not suit."""
-    config = prediction.checkpoint.config
+    config = prediction.config
     class_id = class_id_of(config, look.class_name)
     plane = prediction.planes[class_id]
     label_map = None

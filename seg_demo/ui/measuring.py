@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class _TakingTurns:
-    """Predicts with all probabilities, and lets other visitors have a go at the network after each picture."""
+    """Predicts one class, and lets other visitors have a go at the network after each picture."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor.keeping(True)
+    def __init__(self, predictor: Predictor, class_id: int) -> None:
+        self.predictor = predictor.keeping([class_id])
         self.config, self.depth = predictor.config, self.predictor.depth
 
     def __call__(self, image: np.ndarray) -> Segmentation:
@@ -54,7 +54,7 @@ def measured(
         try:
             folder = bring_in(source, Path(workspace)).folder
             samples = in_classes(open_splits(folder)(split), config.classes, config.task, model)
-            histogram = measure_thresholds(_TakingTurns(predictor), samples, class_id, progress)
+            histogram = measure_thresholds(_TakingTurns(predictor, class_id), samples, class_id, progress)
         except UserError as error:
             told = without_paths(error, Path(workspace), shown)
             raise without_paths(told, source, shown) from None

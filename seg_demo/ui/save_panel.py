@@ -115,7 +115,7 @@ class SavePanel:
             threshold = binarisation_of(state).threshold
             before = write_threshold(self.tab.library, looked.model, threshold)
             done = say("th_written", language, threshold=f"{threshold:g}", model=looked.model, before=f"{before:g}")
-            yield from self.tab.show(lambda: looked, value, request, done=done)
+            yield from self.tab.show(lambda: looked, look, value, request, done=done)
         except UserError as error:
             yield self.status.problem(explain(error, language))
         except Exception:

@@ -73,8 +73,8 @@ class ThresholdTab(ThresholdForm):
             (self.examples.select, self.bring_example, [self.model, *held], None),
             (self.take.click, self.bring_segment, of_segment, shown_there),
             (self.segment.to_threshold.click, self.bring_segment, of_segment, shown_there),
-            (self.model.input, self.choose_model, [self.model, *held], None),
-            (self.class_name.input, self.choose_class, [self.class_name, *held], None),
+            (self.model.select, self.choose_model, [self.model, *held], None),
+            (self.class_name.select, self.choose_class, [self.class_name, *held], None),
             (self.labels.upload, self.choose_labels, [self.labels, *held], None),
             (self.labels.clear, self.choose_labels, [self.labels, *held], None),
             (self.drawn_labels.click, self.choose_drawn_labels, held, None),
@@ -88,7 +88,7 @@ class ThresholdTab(ThresholdForm):
         # Whatever the visitor starts ends what is underway, which would show its own picture over it.
         for (start, *_), own_run in zip(starts, runs, strict=True):
             start(None, cancels=[run for run in (*runs, first, linked) if run is not own_run], **quiet)
-        self.status.stop.click(self.stopped, None, self.status.parts, cancels=[*runs, first, linked], **quiet)
+        self.status.stop.click(self.stopped, self.look, shown, cancels=[*runs, first, linked], **quiet)
         self.saves.wire(self, held, shown)
         demo.load(self.segment.refresh_models, None, self.model, **quiet)
         tab.select(None, None, None, js=REMEMBER, **quiet)
@@ -104,13 +104,13 @@ class ThresholdTab(ThresholdForm):
         if not file:
             yield {self.status.stop: gr.Button(visible=False)}
             return
-        yield from self.show(lambda: Look(file, model, self.same_class(look, model)), value, request)
+        yield from self.show(lambda: Look(file, model, self.same_class(look, model)), look, value, request)
 
     def bring_example(
         self, model: str, look: Look | None, value: LabValue | None, chosen: gr.SelectData, request: gr.Request
     ) -> Iterator[Updates]:
         name = Path(chosen.value["image"]["path"]).name
-        yield from self.show(lambda: example(name, model, self.same_class(look, model)), value, request)
+        yield from self.show(lambda: example(name, model, self.same_class(look, model)), look, value, request)
 
     def bring_segment(
         self, shown: list[str], model: str, index: float, look: Look | None, value: LabValue | None, request: gr.Request
@@ -121,8 +121,8 @@ class ThresholdTab(ThresholdForm):
             return
         file = shown[min(max(0, int(index)), len(shown) - 1)]
         yield from self.show(
-            lambda: of_segment(file, model, self.same_class(look, model)), value, request,
-            {self.model: model, self.tabs: gr.Tabs(selected="threshold")},
+            lambda: of_segment(file, model, self.same_class(look, model)), look, value, request,
+            {self.tabs: gr.Tabs(selected="threshold")},
         )  # fmt: skip
 
     def bring_first(
@@ -137,32 +137,23 @@ class ThresholdTab(ThresholdForm):
     def choose_model(
         self, model: str, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
-        always: Updates = {self.examples: self.segment.example_files(model)}
         if look is None:
-            yield always
+            yield {self.examples: self.segment.example_files(model)}
             return
-        yield from self.show(
-            lambda: replace(there(look), model=model, class_name=self.same_class(look, model)), value, request,
-            always, before={self.model: look.model, self.examples: self.segment.example_files(look.model)},
-        )  # fmt: skip
+        own_class = self.same_class(look, model)
+        yield from self.show(lambda: replace(there(look), model=model, class_name=own_class), look, value, request)
 
     def choose_class(
         self, class_name: str, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
-        before: Updates = {self.class_name: look.class_name} if look else {}
-        yield from self.show(
-            lambda: replace(there(look), class_name=class_name), value, request, before=before
-        )  # fmt: skip
+        yield from self.show(lambda: replace(there(look), class_name=class_name), look, value, request)
 
     def choose_labels(
         self, labels: str | None, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
         """A label map for the picture, or none any more."""
-        before: Updates = {self.labels: self.downloadable(look.labels if look else None)}
-        # Kept anew, together with its picture.
-        yield from self.show(
-            lambda: replace(there(look), labels=labels, place=None), value, request, before=before
-        )  # fmt: skip
+        # Without a place, it is kept anew, together with its picture.
+        yield from self.show(lambda: replace(there(look), labels=labels, place=None), look, value, request)
 
     def choose_drawn_labels(self, look: Look | None, value: LabValue | None, request: gr.Request) -> Iterator[Updates]:
         """The label map of an example, which was drawn together with it."""
@@ -180,24 +171,24 @@ class ThresholdTab(ThresholdForm):
         asked.setdefault("model", self.segment.default_model())
         if not asked.keys() & {"picture", "example"}:
             asked["example"] = Path(self.segment.example_files(asked["model"])[0]).name
-        opened: Updates = {self.tabs: gr.Tabs(selected="threshold"), self.model: asked["model"]}
-        yield from self.show(lambda: of_link(self.kept, asked), None, request, opened, lambda: state_in(asked))
+        opened: Updates = {self.tabs: gr.Tabs(selected="threshold")}
+        yield from self.show(lambda: of_link(self.kept, asked), None, None, request, opened, lambda: state_in(asked))
 
     def show(
         self,
         look_at: Callable[[], Look],
+        before: Look | None,
         value: LabValue | None,
         request: gr.Request,
         always: Updates | None = None,
         state: Callable[[], Binarisation | None] = lambda: None,
-        before: Updates | None = None,
         done: str = "",
     ) -> Iterator[Updates]:
         """Predict and show; what goes wrong is told, and changes nothing.
 
-        A picture that no link leads to yet is kept for a day, so that a reload finds it. always: goes with every
-        update. state: what a link says of the threshold. before: puts back what the visitor chose and cannot have.
-        done: what is said in the end.
+        A picture that no link leads to yet is kept for a day, so that a reload finds it. before, value: what was looked
+        at until now. always: goes with every update. state: what a link says of the threshold. done: what is said in
+        the end.
         """
         language, always = language_of(request), always or {}
         try:
@@ -205,7 +196,7 @@ class ThresholdTab(ThresholdForm):
             asked = state()
             look, prediction = predicted(self.planes, look_at())
             kind = self.library.entries()[look.model].kind
-            config = prediction.checkpoint.config
+            config = prediction.config
             writable = kind == "own" and config.task == "binary"
             subject = subject_of(look, prediction, writable, asdict(asked) if asked else None)
             if look.place is None:  # only now is it known to be a picture, and its label file to suit it
@@ -219,16 +210,27 @@ class ThresholdTab(ThresholdForm):
                 self.value: value,
                 self.look: look,
                 self.class_name: gr.Dropdown(choices=classes, value=look.class_name, visible=len(classes) > 1),  # type: ignore[arg-type]
+                self.model: look.model,
+                self.examples: self.segment.example_files(look.model),
                 self.labels: self.downloadable(look.labels),
                 self.drawn_labels: gr.Button(visible=has_drawn_labels(look) and not look.labels),
                 **self.saves.fresh(writable),
                 **self.status.done(done),
             }
         except UserError as error:
-            yield always | (before or {}) | self.status.problem(explain(error, language))
+            yield always | self.restored(before) | self.status.problem(explain(error, language))
         except Exception:
             logging.getLogger(__name__).exception("A prediction for the Threshold tab failed.")
-            yield always | (before or {}) | self.status.problem(say("failed", language))
+            yield always | self.restored(before) | self.status.problem(say("failed", language))
+
+    def restored(self, look: Look | None) -> Updates:
+        """What the visitor chose and could not have goes back to what is shown."""
+        if look is None:
+            return {}
+        return {
+            self.model: look.model, self.class_name: look.class_name, self.labels: self.downloadable(look.labels),
+            self.examples: self.segment.example_files(look.model),
+        }  # fmt: skip
 
     def downloadable(self, file: str | None) -> str | None:
         """A copy in Gradio's cache: what the page keeps is not served by its path."""
@@ -293,5 +295,5 @@ class ThresholdTab(ThresholdForm):
             logging.getLogger(__name__).exception("A measurement for the Threshold tab failed.")
             yield self.status.problem(say("failed", language))
 
-    def stopped(self, request: gr.Request) -> Updates:
-        return self.status.problem(say("check_stopped", language_of(request)), "stopped")
+    def stopped(self, look: Look | None, request: gr.Request) -> Updates:
+        return self.restored(look) | self.status.problem(say("check_stopped", language_of(request)), "stopped")

@@ -104,7 +104,15 @@ class Controls {
     this.chosenAt = lab.state.now.threshold;
   }
 
+  /** Another picture: what was chosen for the one before says nothing of it. */
+  forget() {
+    this.chosen = null;
+    this.explain("");
+  }
+
+  /** problem: what was asked for cannot be; the sentence stays until something else is done. */
   explain(words, problem = false) {
+    this.refusedAt = this.lab.state.now;
     this.why.textContent = words;
     this.why.classList.toggle("lab-problem", problem);
   }
@@ -115,13 +123,11 @@ class Controls {
     const { lab } = this;
     const name = input.dataset.number;
     const value = Number(input.value.replace(",", "."));
-    const most = name === "threshold" || name === "low" ? 1 : 1e9;
-    if (input.value === "" || Number.isNaN(value) || value < 0 || value > most) {
-      this.explain(text(most === 1 ? "number_probability" : "number_size", { value: input.value || "–" }), true);
-    } else {
-      lab.change({ [name]: value });
-      if (this.why.classList.contains("lab-problem")) this.explain("");
-    }
+    const size = input.dataset.number.startsWith("smallest");
+    const good = size ? Number.isInteger(value) && value >= 0 : value >= 0 && value <= 1;
+    if (input.value === "" || !good) {
+      this.explain(text(size ? "number_size" : "number_probability", { value: input.value || "–" }), true);
+    } else lab.change({ [name]: value });
     this.shown = null; // also what was refused is overwritten
     lab.draw("controls");
   }
@@ -168,9 +174,12 @@ class Controls {
   // What stands in them ----------------------------------------------------------------------------------------
 
   show() {
-    const { state, view, entry, dataSet } = this.lab;
+    const { state, view, entry } = this.lab;
     const { now, level } = state;
-    if (this.shown !== now) this.showNumbers(now, level);
+    if (this.shown !== now) {
+      this.showNumbers(now, level);
+      if (this.why.classList.contains("lab-problem") && this.refusedAt !== now) this.explain("");
+    }
     this.shown = now;
     const pressed = {
       "grid": view.layout === "grid", "blend": view.layout === "blend",
@@ -184,7 +193,7 @@ class Controls {
     this.enable(this.buttons.redo, state.future.length);
     const usable = Boolean(this.lab.sweep());
     this.root.classList.toggle("lab-can-measure", usable);
-    hide(this.source, !(dataSet && entry.sweep));
+    hide(this.source, !(this.lab.usableDataSet() && entry.sweep));
     if (this.chosen && now.threshold !== this.chosenAt) {
       this.chosen = null;
       this.explain("");

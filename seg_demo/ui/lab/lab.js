@@ -99,6 +99,7 @@ class Lab {
     const same = before?.meta.model === picture.meta.model && before?.meta.class_name === picture.meta.class_name;
     const start = picture.meta.state ? fromLink(picture.meta.state) : same ? {} : { threshold: picture.meta.threshold };
     if (!same && start.low === undefined) start.low = null;
+    this.state.largest = picture.width * picture.height;
     this.state.restart(start);
     this.panes.setPicture(entry);
     this.filtering.setPicture(plane, picture.width, picture.height);
@@ -106,7 +107,7 @@ class Lab {
     this.filter();
     this.port.setImage(picture.width, picture.height);
     this.pointed = null;
-    this.controls.explain("");
+    this.controls.forget();
     this.draw("heat", "mask", "view", "numbers", "caption", "controls");
     this.remember();
   }
@@ -163,10 +164,14 @@ class Lab {
 
   /** What the curves and the choices go by: the picture's labels, or the data set; null where there are neither. */
   sweep() {
-    const data = this.dataSet && this.dataSet.model === this.entry?.picture.meta.model;
-    const usable = data && this.dataSet.class_name === this.entry.picture.meta.class_name;
-    if (usable && (this.view.ofData || !this.entry.sweep)) return this.dataSet.sweep;
-    return this.entry?.sweep || null;
+    const own = this.entry?.sweep || null;
+    return (this.view.ofData || !own) && this.usableDataSet() ? this.dataSet.sweep : own;
+  }
+
+  /** Whether there is a data set that was measured for the model and the class that are looked at. */
+  usableDataSet() {
+    const { model, class_name: name } = this.entry?.picture.meta || {};
+    return Boolean(this.dataSet && this.dataSet.model === model && this.dataSet.class_name === name);
   }
 
   /** While something is being dragged. */
@@ -212,6 +217,7 @@ class Lab {
   /** The page's address leads back here, after a reload or from elsewhere. */
   remember() {
     clearTimeout(this.later);
+    if (!this.root.offsetParent) return; // another tab is open by now
     const link = this.entry?.picture.meta.link || {};
     if (!Object.keys(link).length) return;
     const pause = (this.remembered || 0) + ADDRESS_PAUSE - performance.now();

@@ -80,6 +80,11 @@ class Panes {
         at[i * each + sample] = Math.min(limit - 1, Math.max(0, Math.floor(place)));
       }
     }
+    if (first >= last && length) {
+      // Thinner than a device pixel, and between the middles of two: it is shown in one all the same.
+      first = Math.min(length - 1, Math.max(0, Math.floor((offset + (limit * scale) / 2) * ratio)));
+      last = first + 1;
+    }
     return { first, last, at };
   }
 
