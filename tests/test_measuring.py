@@ -1,19 +1,18 @@
-"""Curves of a whole split, and a threshold that is written into a checkpoint of the user's own."""
+"""Curves of a whole split of a data set."""
 
 from __future__ import annotations
 
-import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+from seg_demo.checkpoint import load_checkpoint
 from seg_demo.data.folder import open_folder
 from seg_demo.errors import UserError
 from seg_demo.evaluate.threshold import measure_thresholds
@@ -21,20 +20,17 @@ from seg_demo.infer.library import Library
 from seg_demo.infer.predictor import Predictor
 from seg_demo.infer.segmentation import Segmentation
 from seg_demo.ui.background import Stopped
-from seg_demo.ui.measuring import measured, write_threshold
+from seg_demo.ui.measuring import measured
 from seg_demo.ui.results import TURN
 
-ONE, SEVERAL, OWN = "newts-binary", "newts-species", "mine"
+ONE, SEVERAL = "newts-binary", "newts-species"
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, tiny_species_checkpoint: Path) -> Library:
-    """Two checkpoints with the names of the bundled ones, and two of the user's own."""
     folder = tmp_path_factory.mktemp("library")
-    one, several = load_checkpoint(tiny_checkpoint), load_checkpoint(tiny_species_checkpoint)
-    for checkpoint, names in ((one, (ONE, OWN)), (several, (SEVERAL, "my-species"))):
-        for name in names:
-            save_checkpoint(folder / name, checkpoint.model, checkpoint.config)
+    for name, checkpoint in ((ONE, tiny_checkpoint), (SEVERAL, tiny_species_checkpoint)):
+        shutil.copytree(checkpoint, folder / name)
     return Library(folder)
 
 
@@ -167,55 +163,3 @@ def test_what_is_no_data_set_is_told_without_the_servers_folders(library: Librar
         with pytest.raises(UserError, match=f"{file.stem}.zip") as caught:
             measured(library, ONE, "newt", file, "val", ignored)
         assert str(tmp_path) not in str(caught.value)
-
-
-# A threshold that stays -------------------------------------------------------------------------------------
-
-
-def test_an_own_binary_checkpoint_gets_the_threshold(library: Library) -> None:
-    before = load_checkpoint(library.folder / OWN)
-    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    library.predictor(OWN)
-    assert write_threshold(library, OWN, 0.25) == 0.5
-    predicted = library.predictor(OWN)(image)
-    assert predicted.threshold == 0.25, "the next prediction uses it, without a restart"
-    document: dict[str, Any] = json.loads((library.folder / OWN / "config.json").read_text())
-    assert document["threshold"] == 0.25
-    assert document["training"] == {"about": "Untrained."}
-    assert np.array_equal(predicted.confidence, Predictor(before)(image, 0.25).confidence)
-    # Writing the old one is the way back.
-    assert write_threshold(library, OWN, 0.5) == 0.25
-    assert load_checkpoint(library.folder / OWN).config == before.config
-
-
-@pytest.mark.parametrize(
-    ("model", "sentence"),
-    [
-        (ONE, f"{ONE} comes with the page and stays as it is. Copy its folder under checkpoints/ and write there."),
-        (SEVERAL, f"{SEVERAL} comes with the page"),
-        ("LR-ASPP", "lraspp"),
-        ("my-species", "my-species has several classes, and the most probable one is taken, so it has no threshold."),
-        ("../mine", 'There is no model "../mine". Did you mean "mine"?'),
-    ],
-)
-def test_others_stay_as_they_are(library: Library, model: str, sentence: str) -> None:
-    if model == "LR-ASPP":  # its weights are never fetched for this
-        model = next(name for name, entry in library.entries().items() if entry.kind == "pretrained")
-        sentence = f"{model} comes with the page"
-    files = {path: path.read_bytes() for path in library.folder.rglob("*") if path.is_file()}
-    with pytest.raises(UserError) as caught:
-        write_threshold(library, model, 0.25)
-    assert str(caught.value).startswith(sentence)
-    assert {path: path.read_bytes() for path in library.folder.rglob("*") if path.is_file()} == files
-
-
-def test_what_else_is_in_the_folder_is_not_lost(library: Library) -> None:
-    notes = library.folder / OWN / "notes.txt"
-    notes.write_text("mine")
-    try:
-        with pytest.raises(UserError, match="holds notes.txt besides a checkpoint, which would be lost"):
-            write_threshold(library, OWN, 0.25)
-        assert notes.read_text() == "mine"
-        assert load_checkpoint(library.folder / OWN).config.threshold == 0.5
-    finally:
-        notes.unlink()

@@ -1,7 +1,8 @@
-"""What the Threshold tab saves opens again and holds what Python computes."""
+"""What the Threshold tab saves opens again and holds what Python computes; a threshold that stays."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from test_page import brightness_checkpoint
 
-from seg_demo.checkpoint import load_checkpoint
+from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.data.images import read_image
 from seg_demo.errors import UserError
 from seg_demo.infer.binarisation import Binarisation
@@ -19,10 +20,11 @@ from seg_demo.infer.library import Library
 from seg_demo.infer.planes import Planes
 from seg_demo.infer.predictor import Predictor
 from seg_demo.ui.looking import Look
-from seg_demo.ui.saving import FORMATS, Order, saved
+from seg_demo.ui.saving import FORMATS, Order, saved, write_threshold
 from seg_demo.viz.figure import Captions
 
 MODEL, CLASS_ID, CLASS = "newts-species", 2, "madara"
+ONE, SEVERAL, OWN = "newts-binary", "newts-species", "mine"
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +144,66 @@ def test_what_cannot_be_saved_is_one_sentence(planes: Planes, photo: Path, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="The results could not be written to"):
         saved("mask", order, planes, tmp_path / "file" / "folder")
+
+
+# A threshold that stays -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, tiny_species_checkpoint: Path) -> Library:
+    """Two checkpoints with the names of the bundled ones, and two of the user's own."""
+    folder = tmp_path_factory.mktemp("library")
+    one, several = load_checkpoint(tiny_checkpoint), load_checkpoint(tiny_species_checkpoint)
+    for checkpoint, names in ((one, (ONE, OWN)), (several, (SEVERAL, "my-species"))):
+        for name in names:
+            save_checkpoint(folder / name, checkpoint.model, checkpoint.config)
+    return Library(folder)
+
+
+def test_an_own_binary_checkpoint_gets_the_threshold(library: Library) -> None:
+    before = load_checkpoint(library.folder / OWN)
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    library.predictor(OWN)
+    assert write_threshold(library, OWN, 0.25).threshold == 0.5
+    predicted = library.predictor(OWN)(image)
+    assert predicted.threshold == 0.25, "the next prediction uses it, without a restart"
+    document: dict[str, Any] = json.loads((library.folder / OWN / "config.json").read_text())
+    assert document["threshold"] == 0.25
+    assert document["training"] == {"about": "Untrained."}
+    assert np.array_equal(predicted.confidence, Predictor(before)(image, 0.25).confidence)
+    # Writing the old one is the way back.
+    assert write_threshold(library, OWN, 0.5).threshold == 0.25
+    assert load_checkpoint(library.folder / OWN).config == before.config
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (ONE, f"{ONE} comes with the page and stays as it is. Copy its folder under checkpoints/ and write there."),
+        (SEVERAL, f"{SEVERAL} comes with the page"),
+        ("LR-ASPP", "lraspp"),
+        ("my-species", "my-species has several classes, and the most probable one is taken, so it has no threshold."),
+        ("../mine", 'There is no model "../mine". Did you mean "mine"?'),
+    ],
+)
+def test_others_stay_as_they_are(library: Library, model: str, sentence: str) -> None:
+    if model == "LR-ASPP":  # its weights are never fetched for this
+        model = next(name for name, entry in library.entries().items() if entry.kind == "pretrained")
+        sentence = f"{model} comes with the page"
+    files = {path: path.read_bytes() for path in library.folder.rglob("*") if path.is_file()}
+    with pytest.raises(UserError) as caught:
+        write_threshold(library, model, 0.25)
+    assert str(caught.value).startswith(sentence)
+    assert {path: path.read_bytes() for path in library.folder.rglob("*") if path.is_file()} == files
+
+
+def test_what_else_is_in_the_folder_is_not_lost(library: Library) -> None:
+    notes = library.folder / OWN / "notes.txt"
+    notes.write_text("mine")
+    try:
+        with pytest.raises(UserError, match="holds notes.txt besides a checkpoint, which would be lost"):
+            write_threshold(library, OWN, 0.25)
+        assert notes.read_text() == "mine"
+        assert load_checkpoint(library.folder / OWN).config.threshold == 0.5
+    finally:
+        notes.unlink()

@@ -10,6 +10,8 @@ from seg_demo.errors import UserError, shorten
 from seg_demo.infer.components import Components
 from seg_demo.infer.segmentation import Segmentation, threshold_level
 
+MOST_FILTERED = 8_000_000  # pixels; each level takes the time of a mask
+
 
 def class_plane(segmentation: Segmentation, class_id: int) -> np.ndarray:
     """The quantised probability of a class, (H, W) uint8 or uint16.
@@ -72,6 +74,12 @@ class Binarisation:
         """
         if self.low is None and self.smallest_object <= 1 and self.smallest_hole <= 1:
             return plane
+        if plane.size > MOST_FILTERED:
+            raise UserError(
+                "The picture has {pixels} pixels, but a rule that measures masks with filters takes {most} at most. "
+                "Make it smaller, or leave out the filters.",
+                pixels=plane.size, most=MOST_FILTERED,
+            )  # fmt: skip
         full = np.iinfo(plane.dtype).max
         lowest = 1 if self.low is None else max(1, threshold_level(self.low, full))
         found = np.zeros_like(plane)

@@ -72,12 +72,7 @@ class Planes:
         """
         predictor = self.library.predictor(model)
         key = (model, _digest(file), depth)
-        with self._lock:
-            known = self._latest.get(key)
-        # A checkpoint that was written again is another one.
-        if known and known.made_by() is predictor.checkpoint and class_id in known.planes:
-            with self._lock:
-                self._latest.move_to_end(key)
+        if known := self._known(key, predictor.checkpoint, class_id):
             return known
         image = read_image(file, name=file.name)
         config = predictor.config
@@ -85,7 +80,9 @@ class Planes:
         size = image.shape[0] * image.shape[1] * depth // 8
         wanted = outputs if size * len(outputs) <= LARGEST else [class_id]
         with self.turn:
-            segmentation = predictor.keeping(wanted if config.task == "multiclass" else True, depth)(image)
+            if known := self._known(key, predictor.checkpoint, class_id):  # somebody was quicker
+                return known
+            segmentation = predictor.keeping(wanted, depth)(image)
         assert segmentation.probabilities is not None
         planes = dict(zip(wanted, segmentation.probabilities, strict=True))
         areas = tuple(segmentation.counts().tolist())
@@ -96,6 +93,15 @@ class Planes:
             while len(self._latest) > 1 and sum(each.nbytes for each in self._latest.values()) > self.kept:
                 self._latest.popitem(last=False)
         return made
+
+    def _known(self, key: Key, checkpoint: Checkpoint, class_id: int) -> Prediction | None:
+        with self._lock:
+            known = self._latest.get(key)
+            # A checkpoint that was written again is another one.
+            if known is None or known.made_by() is not checkpoint or class_id not in known.planes:
+                return None
+            self._latest.move_to_end(key)
+            return known
 
 
 def _digest(file: Path) -> str:

@@ -76,7 +76,8 @@ class KeptPictures:
         """Remove what is too old, and the oldest ones beyond `MOST_BYTES`."""
         total = 0
         kept = [path for path in self.folder.glob("*") if TOKEN.fullmatch(path.name)]
-        for path in sorted(kept, key=_last_used, reverse=True):
+        # Where there are too many, those go last whose link was given away.
+        for path in sorted(kept, key=lambda path: ((path / LINKED).exists(), _last_used(path)), reverse=True):
             if not _is_too_old(path):
                 total += _bytes_in(path)
                 if total <= MOST_BYTES:

@@ -133,7 +133,7 @@ def state_of(fields: Mapping[str, object]) -> Binarisation:
         except ValueError:
             told = math.nan
         if not math.isfinite(told):
-            raise UserError("{value} is no number. Open the page without what follows the question mark.",
+            raise UserError("{value} is no number, but a threshold or a size in pixels is one. Correct it.",
                             value=str(value)[:40])  # fmt: skip
         return told
 

@@ -1,20 +1,17 @@
-"""What the Threshold tab does with checkpoints and data sets: curves of a whole split, and a threshold that stays."""
+"""What every threshold would give over a whole split of a data set."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seg_demo.checkpoint import save_checkpoint
 from seg_demo.data.dataset import in_classes
 from seg_demo.data.folder import open_splits
 from seg_demo.data.intake import bring_in
 from seg_demo.errors import UserError
 from seg_demo.evaluate.threshold import measure_thresholds
 from seg_demo.infer.library import Library
-from seg_demo.registry import look_up
 from seg_demo.ui.background import Progress
 from seg_demo.ui.bench import without_paths
 from seg_demo.ui.looking import class_id_of
@@ -59,26 +56,3 @@ def measured(
             told = without_paths(error, Path(workspace), shown)
             raise without_paths(told, source, shown) from None
         return histogram.counts.tolist(), len(samples)
-
-
-def write_threshold(library: Library, model: str, threshold: float) -> float:
-    """Write a threshold into a checkpoint of the user's own; returns the one that was there before.
-
-    Raises `UserError` for a bundled or pretrained model, for the task "multiclass", and where it cannot be written.
-    """
-    entry = look_up("model", library.entries(), model)
-    if entry.kind != "own" or entry.folder is None:
-        raise UserError(
-            "{model} comes with the page and stays as it is. Copy its folder under checkpoints/ and write there.",
-            model=model,
-        )
-    checkpoint = library.predictor(model).checkpoint
-    config = checkpoint.config
-    if config.task != "binary":
-        raise UserError(
-            "{model} has several classes, and the most probable one is taken, so it has no threshold. Save the mask "
-            "instead.",
-            model=model,
-        )
-    save_checkpoint(entry.folder, checkpoint.model, replace(config, threshold=threshold))
-    return config.threshold

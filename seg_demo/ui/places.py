@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from seg_demo.data.masks import palette_image
@@ -44,13 +45,12 @@ def draw_labels(look: Look, folder: Path) -> Path:
 
 
 def own(kept: KeptPictures, look: Look) -> Look:
-    """The look at a copy of its picture and label file, whose token leads back to them; itself where that fails."""
+    """The same look with a place: a copy of its picture and label file is kept. Without one where that fails."""
     try:
         found = kept.keep(Path(look.file), Path(look.labels) if look.labels else None)
     except OSError:
         return look
-    labels = str(found.labels) if found.labels else None
-    return Look(str(found.picture), look.model, look.class_name, labels, {"picture": found.token})
+    return replace(look, place={"picture": found.token})
 
 
 def of_segment(file: str, model: str, class_name: str) -> Look:

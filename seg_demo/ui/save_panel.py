@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
 
 from seg_demo.errors import UserError
 from seg_demo.infer.binarisation import Binarisation
+from seg_demo.infer.planes import Planes
 from seg_demo.ui.browser import COPY_LINK, DOWNLOAD, STATE_OF_LAB, replacing
 from seg_demo.ui.i18n import explain, language_of, say, text
+from seg_demo.ui.kept import KeptPictures
 from seg_demo.ui.lab import LabValue
 from seg_demo.ui.looking import Look, state_of, there
-from seg_demo.ui.measuring import write_threshold
-from seg_demo.ui.saving import FORMATS, Order, saved
+from seg_demo.ui.saving import FORMATS, Order, saved, write_threshold
 from seg_demo.ui.status import StatusRow, Updates
 from seg_demo.viz.figure import Captions
-
-if TYPE_CHECKING:
-    from seg_demo.ui.threshold import ThresholdTab
 
 
 class SavePanel:
@@ -56,9 +55,15 @@ class SavePanel:
         """For another picture. writable: whether its checkpoint is the visitor's own and has a threshold."""
         return {self.write: gr.Button(interactive=writable), self.address: gr.Textbox(visible=False)}
 
-    def wire(self, tab: ThresholdTab, held: list[Any], shown: list[Any]) -> None:
-        """held: the states of the look and of the laboratory's value. shown: what `tab.show` updates."""
-        self.tab = tab
+    def wire(
+        self, planes: Planes, kept: KeptPictures, show: Callable[..., Iterator[Updates]], held: list[Any],
+        shown: list[Any],
+    ) -> None:  # fmt: skip
+        """show: looks at a picture, as `ThresholdTab.show` does, and updates what is `shown`.
+
+        held: the states of the look and of the laboratory's value.
+        """
+        self.planes, self.kept, self.show = planes, kept, show
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         state, look, told = gr.Textbox(visible=False), held[0], self.status.words
         for name, button in self.savers.items():
@@ -80,16 +85,15 @@ class SavePanel:
     def save(self, name: str, state: str, look: Look | None, request: gr.Request) -> Updates:
         """Write one file of what is shown; the browser downloads it."""
         language = language_of(request)
-        folder = Path(tempfile.mkdtemp(prefix="saved-", dir=cache_of(self.file)))
         try:
             order = Order(there(look), binarisation_of(state), captions(language))
-            return {self.file: str(saved(name, order, self.tab.planes, folder)), self.status.words: None}
+            with tempfile.TemporaryDirectory() as folder:
+                return {self.file: cached(saved(name, order, self.planes, Path(folder))), self.status.words: None}
         except UserError as error:
             problem = explain(error, language)
         except Exception:
             logging.getLogger(__name__).exception("A file of the Threshold tab could not be made.")
             problem = say("failed", language)
-        shutil.rmtree(folder, ignore_errors=True)
         return {self.file: None, **self.told(problem)}
 
     def keep_link(self, address: str, look: Look | None, request: gr.Request) -> Updates:
@@ -98,9 +102,12 @@ class SavePanel:
         try:
             link = there(look).link
             if not link:
-                raise UserError("This server cannot keep pictures, so there is no link. Save the files instead.")
+                raise UserError(
+                    "This picture is not kept here, as it is too large or the disk is full, so there is no link. "
+                    "Save the files."
+                )
             if "picture" in link:
-                self.tab.kept.link(link["picture"])
+                self.kept.link(link["picture"])
             return {self.address: gr.Textbox(value=address, visible=True), self.status.words: None}
         except UserError as error:
             return {self.address: gr.Textbox(visible=False), **self.told(explain(error, language))}
@@ -113,9 +120,13 @@ class SavePanel:
         try:
             looked = there(look)
             threshold = binarisation_of(state).threshold
-            before = write_threshold(self.tab.library, looked.model, threshold)
-            done = say("th_written", language, threshold=f"{threshold:g}", model=looked.model, before=f"{before:g}")
-            yield from self.tab.show(lambda: looked, look, value, request, done=done)
+            before = write_threshold(self.planes.library, looked.model, threshold)
+            done = say(
+                "th_written", language, threshold=f"{threshold:g}", model=looked.model, before=f"{before.threshold:g}"
+            )
+            if before.metrics:
+                done += " " + say("th_written_metrics", language)
+            yield from self.show(lambda: looked, look, value, request, done=done)
         except UserError as error:
             yield self.status.problem(explain(error, language))
         except Exception:
@@ -142,7 +153,6 @@ def captions(language: str) -> Captions:
     return Captions(**{name: say(f"fig_{name}", language) for name in Captions.__dataclass_fields__})
 
 
-def cache_of(component: gr.components.Component) -> Path:
-    folder = Path(component.GRADIO_CACHE)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def cached(file: Path) -> str:
+    """A copy in Gradio's cache, which serves it and deletes it after a while."""
+    return save_file_to_cache(file, cache_dir=get_upload_folder())

@@ -1,15 +1,19 @@
-"""What the Threshold tab saves: the mask, the probabilities, a figure for a paper."""
+"""What the Threshold tab saves: the mask, the probabilities, a figure for a paper, the threshold of a checkpoint."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from seg_demo.checkpoint import CheckpointConfig, save_checkpoint
+from seg_demo.errors import UserError
 from seg_demo.infer.binarisation import Binarisation
+from seg_demo.infer.library import Library
 from seg_demo.infer.outputs import writing_to
 from seg_demo.infer.planes import Planes
 from seg_demo.registry import look_up
@@ -103,3 +107,31 @@ def saved(name: str, order: Order, planes: Planes, folder: Path) -> Path:
 def _cut(stem: str) -> str:
     """To what a file name can hold of it with its ending, 255 bytes in most file systems and 200 in Gradio's cache."""
     return stem.encode()[:170].decode(errors="ignore")
+
+
+def is_writable(library: Library, model: str) -> bool:
+    """Whether the page may write into a checkpoint: one of the user's own, and not on a Space, which is everybody's."""
+    return look_up("model", library.entries(), model).kind == "own" and not os.environ.get("SPACE_ID")
+
+
+def write_threshold(library: Library, model: str, threshold: float) -> CheckpointConfig:
+    """Write a threshold into a checkpoint of the user's own; returns the config that was there before.
+
+    Raises `UserError` for a bundled or pretrained model, for the task "multiclass", and where it cannot be written.
+    """
+    entry = look_up("model", library.entries(), model)
+    if not is_writable(library, model) or entry.folder is None:
+        raise UserError(
+            "{model} comes with the page and stays as it is. Copy its folder under checkpoints/ and write there.",
+            model=model,
+        )
+    checkpoint = library.predictor(model).checkpoint
+    config = checkpoint.config
+    if config.task != "binary":
+        raise UserError(
+            "{model} has several classes, and the most probable one is taken, so it has no threshold. Save the mask "
+            "instead.",
+            model=model,
+        )
+    save_checkpoint(entry.folder, checkpoint.model, replace(config, threshold=threshold))
+    return config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -33,7 +32,8 @@ from seg_demo.ui.looking import Look, class_choices, predicted, subject_of, ther
 from seg_demo.ui.measuring import measured
 from seg_demo.ui.places import draw_labels, example, has_drawn_labels, of_link, of_segment, own, state_in
 from seg_demo.ui.results import TURN
-from seg_demo.ui.save_panel import cache_of
+from seg_demo.ui.save_panel import cached
+from seg_demo.ui.saving import is_writable
 from seg_demo.ui.segment import SegmentTab
 from seg_demo.ui.status import Updates
 from seg_demo.ui.threshold_api import ThresholdApi
@@ -89,7 +89,7 @@ class ThresholdTab(ThresholdForm):
         for (start, *_), own_run in zip(starts, runs, strict=True):
             start(None, cancels=[run for run in (*runs, first, linked) if run is not own_run], **quiet)
         self.status.stop.click(self.stopped, self.look, shown, cancels=[*runs, first, linked], **quiet)
-        self.saves.wire(self, held, shown)
+        self.saves.wire(self.planes, self.kept, self.show, held, shown)
         demo.load(self.segment.refresh_models, None, self.model, **quiet)
         tab.select(None, None, None, js=REMEMBER, **quiet)
         for other in others:
@@ -110,7 +110,10 @@ class ThresholdTab(ThresholdForm):
         self, model: str, look: Look | None, value: LabValue | None, chosen: gr.SelectData, request: gr.Request
     ) -> Iterator[Updates]:
         name = Path(chosen.value["image"]["path"]).name
-        yield from self.show(lambda: example(name, model, self.same_class(look, model)), look, value, request)
+        made = self.show(
+            lambda: example(name, model, self.same_class(look, model)), look, value, request, {self.picture: None}
+        )  # fmt: skip
+        yield from made
 
     def bring_segment(
         self, shown: list[str], model: str, index: float, look: Look | None, value: LabValue | None, request: gr.Request
@@ -119,17 +122,17 @@ class ThresholdTab(ThresholdForm):
         if not shown:
             yield self.status.problem(say("th_nothing_in_segment", language_of(request)))
             return
-        file = shown[min(max(0, int(index)), len(shown) - 1)]
+        file = shown[int(index) if index in range(len(shown)) else 0]
         yield from self.show(
             lambda: of_segment(file, model, self.same_class(look, model)), look, value, request,
-            {self.tabs: gr.Tabs(selected="threshold")},
+            {self.tabs: gr.Tabs(selected="threshold"), self.picture: None},
         )  # fmt: skip
 
     def bring_first(
         self, shown: list[str], model: str, index: float, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
         """What the Segment tab shows, when the tab is opened with nothing in it."""
-        if look or index < 0 or not shown:
+        if look or index not in range(len(shown)):
             yield {self.status.stop: gr.Button(visible=False)}
             return
         yield from self.bring_segment(shown, model, index, look, value, request)
@@ -157,9 +160,9 @@ class ThresholdTab(ThresholdForm):
 
     def choose_drawn_labels(self, look: Look | None, value: LabValue | None, request: gr.Request) -> Iterator[Updates]:
         """The label map of an example, which was drawn together with it."""
-        labels = None
-        if look and has_drawn_labels(look):
-            labels = str(draw_labels(look, Path(tempfile.mkdtemp(prefix="labels-", dir=cache_of(self.labels)))))
+        with tempfile.TemporaryDirectory() as folder:
+            drawn = draw_labels(look, Path(folder)) if look and has_drawn_labels(look) else None
+            labels = self.downloadable(str(drawn))
         yield from self.choose_labels(labels, look, value, request)
 
     def open_link(self, request: gr.Request) -> Iterator[Updates]:
@@ -195,9 +198,8 @@ class ThresholdTab(ThresholdForm):
             yield always | self.status.working(say("th_predicting", language))
             asked = state()
             look, prediction = predicted(self.planes, look_at())
-            kind = self.library.entries()[look.model].kind
             config = prediction.config
-            writable = kind == "own" and config.task == "binary"
+            writable = is_writable(self.library, look.model) and config.task == "binary"
             subject = subject_of(look, prediction, writable, asdict(asked) if asked else None)
             if look.place is None:  # only now is it known to be a picture, and its label file to suit it
                 look = own(self.kept, look)
@@ -234,9 +236,7 @@ class ThresholdTab(ThresholdForm):
 
     def downloadable(self, file: str | None) -> str | None:
         """A copy in Gradio's cache: what the page keeps is not served by its path."""
-        if file is None or not Path(file).is_file():
-            return None
-        return shutil.copy(file, tempfile.mkdtemp(prefix="labels-", dir=cache_of(self.labels)))
+        return cached(Path(file)) if file and Path(file).is_file() else None
 
     def same_class(self, look: Look | None, model: str) -> str:
         """The class that is looked at now, which another picture of the model keeps."""

@@ -13,11 +13,11 @@ import gradio as gr
 from seg_demo.errors import UserError
 from seg_demo.evaluate.automatic import Choice
 from seg_demo.evaluate.mask import chosen_threshold, mask_figures
-from seg_demo.infer.binarisation import Binarisation
 from seg_demo.infer.planes import Planes
 from seg_demo.infer.segmentation import threshold_level
 from seg_demo.ui.i18n import explain, language_of, say
-from seg_demo.ui.looking import Look, predicted, subject_of
+from seg_demo.ui.looking import Look, predicted, state_of, subject_of
+from seg_demo.ui.save_panel import cached
 from seg_demo.ui.saving import Order, saved
 from seg_demo.ui.uploads import FileInput
 from seg_demo.viz.figure import Captions
@@ -76,21 +76,20 @@ class ThresholdApi:
                 raise UserError("There is no picture here any more. Bring one first.")
             look, prediction = predicted(self.planes, Look(picture, model, class_name, labels or None))
             subject = subject_of(look, prediction)
-            filters = Binarisation(1.0, low, smallest_object or 0, smallest_hole or 0)
+            if method and threshold is not None:
+                raise UserError("A method chooses a threshold, and one is given as well. Leave out either.")
+            sizes = {"smallest_object": smallest_object, "smallest_hole": smallest_hole}
+            filters = state_of({"threshold": 1.0, "low": low, **sizes})
             if method:
-                threshold = chosen_threshold(Choice.parse(method), subject.plane, subject.label_map, filters)
-            chosen = subject.threshold if threshold is None else threshold
+                chosen = chosen_threshold(Choice.parse(method), subject.plane, subject.label_map, filters)
+            else:
+                chosen = state_of({"threshold": subject.threshold if threshold is None else threshold}).threshold
             binarisation = replace(filters, threshold=chosen)
+            told = {"model": model, "class": look.class_name, "threshold": chosen, "level": threshold_level(chosen)}
             figures = mask_figures(binarisation.mask(subject.plane), subject.label_map)
-            folder = Path(tempfile.mkdtemp(prefix="saved-", dir=self.mask.GRADIO_CACHE))
-            file = saved("mask", Order(look, binarisation, Captions()), self.planes, folder)
-            told = {
-                "model": look.model,
-                "class": look.class_name,
-                "threshold": chosen,
-                "level": threshold_level(chosen),
-            }
-            return str(file), told | figures
+            with tempfile.TemporaryDirectory() as folder:
+                file = saved("mask", Order(look, binarisation, Captions()), self.planes, Path(folder))
+                return cached(file), told | figures
         except UserError as error:
             raise gr.Error(explain(error, language), print_exception=False) from None
         except Exception:

@@ -2,7 +2,7 @@
 // masks (components.js), so it is computed when a filter changes, not when the threshold moves.
 
 class Filtering {
-  /** on: {filtered(plane), counted({objects, largest})}; both are told of the newest request only. */
+  /** on: {filtered(plane), counted({objects, largest}), failed()}; the first two are told of the newest request only. */
   constructor(on) {
     this.on = on;
     this.ticket = 0;
@@ -10,6 +10,10 @@ class Filtering {
     this.wanted = null;
     const source = URL.createObjectURL(new Blob([WORKER], { type: "text/javascript" }));
     this.worker = new Worker(source);
+    this.worker.onerror = () => {
+      this.busy = false;
+      on.failed(); // no memory, or a policy of the page that forbids workers
+    };
     this.worker.onmessage = ({ data }) => {
       URL.revokeObjectURL(source); // by now it has been read
       this.answer(data);
@@ -45,9 +49,5 @@ class Filtering {
     if (newest) this.on.counted(data.objects);
     this.busy = false;
     if (this.wanted) this.send();
-  }
-
-  stop() {
-    this.worker.terminate();
   }
 }

@@ -34,6 +34,7 @@ class Lab {
     this.curves = new Curves(find(".lab-curves"));
     this.tables = new Tables(root);
     this.filtering = new Filtering({
+      failed: () => this.controls.explain(text("error_worker"), true),
       filtered: (plane) => this.entry && this.setPlane(plane), // without one where the picture went meanwhile
       counted: (objects) => {
         if (!this.entry) return;
@@ -81,6 +82,7 @@ class Lab {
     this.fail(null);
     if (asked && JSON.stringify(asked) !== JSON.stringify(this.entry.picture.meta.state)) this.change(fromLink(asked));
     this.entry.picture = picture;
+    this.remember();
     this.draw("caption");
   }
 
@@ -394,7 +396,7 @@ function start(root) {
     choose: (name, value) => CHOICES[name].find(lab, value),
     /** The page's address leads here again, after another tab has taken it. */
     remember: () => lab.remember(),
-    link: () => lab.state.address(lab.entry.picture.meta.link),
+    link: () => (lab.entry ? lab.state.address(lab.entry.picture.meta.link) : ""),
     /** Whether all of what was last asked for is there and drawn. */
     ready: () => Boolean(lab.entry) && lab.entry.id === lab.wanted && !lab.filtering.busy && !lab.scheduled,
     shown: () => lab.entry && { name: lab.entry.picture.name, ...lab.entry.picture.meta, colormap: undefined },
