@@ -32,7 +32,19 @@ def build_page(library: Library) -> gr.Blocks:
             with gr.Tab(text("finetune"), id="finetune") as finetune_tab:
                 finetune = FineTuneTab()
         threshold.wire(demo, tabs, threshold_tab, [segment_tab, finetune_tab], finetune.bench)
+    _end_before_starting(demo)
     return demo
+
+
+def _end_before_starting(demo: gr.Blocks) -> None:
+    """Let what ends runs (`cancels`) come before what starts them.
+
+    The page goes through the listeners of an event in this order and awaits each to its end: afterwards, it would end
+    what the visitor has started meanwhile.
+    """
+    listeners = sorted(demo.fns.items(), key=lambda item: not item[1].is_cancel_function)
+    demo.fns.clear()
+    demo.fns.update(listeners)
 
 
 def _warm_up(library: Library) -> None:
