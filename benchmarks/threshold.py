@@ -274,7 +274,7 @@ def laboratory(browser: Any, address: str, picture: Given, moves: int) -> Iterat
 def conventional(prediction: Prediction, image_format: Literal["webp", "jpeg"]) -> gr.Blocks:
     """What a page without a laboratory does: the slider asks, and the server answers with a whole image."""
     image, plane = prediction.image, prediction.planes[1]
-    color = np.array(prediction.checkpoint.config.classes.colors[1])
+    color = np.array(prediction.config.classes.colors[1])
     covered = (0.4 * image + 0.6 * color).astype(np.uint8)
 
     def overlay(threshold: float) -> np.ndarray:

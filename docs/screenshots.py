@@ -28,12 +28,22 @@ SHOTS: tuple[dict[str, Any], ...] = (
 )
 
 
-def shoot(browser: Any, url: str, shot: dict[str, Any]) -> None:
+def opened(browser: Any, shot: dict[str, Any]) -> tuple[Any, Any]:
+    """A fresh browser context of the shot's size and language, and a page in it."""
     width, height = shot["size"]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, locale=shot["locale"], has_touch=width < 600
-    )
-    page = context.new_page()
+    viewport = {"width": width, "height": height}
+    context = browser.new_context(viewport=viewport, locale=shot["locale"], has_touch=width < 600)
+    return context, context.new_page()
+
+
+def save(page: Any, name: str) -> None:
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.save(HERE / "images" / f"{name}.jpg", quality=88)
+
+
+def shoot(browser: Any, url: str, shot: dict[str, Any]) -> None:
+    width, _ = shot["size"]
+    context, page = opened(browser, shot)
     page.goto(f"{url}?__theme={shot['theme']}")
     page.wait_for_selector("#canvas [data-state=ready]")
     page.wait_for_timeout(1500)
@@ -45,8 +55,7 @@ def shoot(browser: Any, url: str, shot: dict[str, Any]) -> None:
         stage = page.locator(".sc-stage").bounding_box()
         page.mouse.move(stage["x"] + 0.40 * stage["width"], stage["y"] + 0.45 * stage["height"])
     page.wait_for_timeout(500)
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.save(HERE / "images" / f"{shot['name']}.jpg", quality=88)
+    save(page, shot["name"])
     context.close()
 
 
@@ -79,8 +88,7 @@ def shoot_finetune(browser: Any, url: str) -> None:
         page.wait_for_selector("#ft-gallery img")
         page.wait_for_selector("#ft-stop", state="detached")
     page.wait_for_timeout(1500)
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.save(HERE / "images" / "finetune-light.jpg", quality=88)
+    save(page, "finetune-light")
     page.close()
 
 
@@ -95,11 +103,8 @@ THRESHOLD_SHOTS: tuple[dict[str, Any], ...] = (
 
 
 def shoot_threshold(browser: Any, url: str, shot: dict[str, Any]) -> None:
-    width, height = shot["size"]
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, locale=shot["locale"], has_touch=width < 600
-    )
-    page = context.new_page()
+    width, _ = shot["size"]
+    context, page = opened(browser, shot)
     query = urlencode({"__theme": shot["theme"], "tab": "threshold", **shot["link"]})
     page.goto(f"{url}?{query}")
     page.wait_for_selector("#lab [data-state=ready]")
@@ -119,8 +124,7 @@ def shoot_threshold(browser: Any, url: str, shot: dict[str, Any]) -> None:
         stage = page.locator("#lab [data-pane=picture] .lab-stage").bounding_box()
         page.mouse.move(stage["x"] + 0.45 * stage["width"], stage["y"] + 0.55 * stage["height"])
         page.wait_for_timeout(300)
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.save(HERE / "images" / f"{shot['name']}.jpg", quality=88)
+    save(page, shot["name"])
     context.close()
 
 

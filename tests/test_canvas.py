@@ -118,7 +118,7 @@ def url() -> Iterator[str]:
                 button.click(one_by_one, None, canvas)
             else:
                 button.click(lambda name=name: PICTURES.get(name), None, canvas)
-    _, local_url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    _, local_url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", run_history=False)
     yield local_url
     demo.close()
 

@@ -19,7 +19,11 @@ THEIRS = [
 
 
 @pytest.mark.parametrize(
-    ("name", "backbone", "aux"), [*((*theirs, True) for theirs in THEIRS), ("deeplabv3", "mobilenet_v3_large", False)]
+    ("name", "backbone", "aux"),
+    [
+        *(pytest.param(*theirs, True, marks=pytest.mark.slow if theirs[1] == "resnet101" else ()) for theirs in THEIRS),
+        ("deeplabv3", "mobilenet_v3_large", False),
+    ],
 )
 def test_a_state_dict_of_torchvision_gives_its_logits(name: str, backbone: str, aux: bool) -> None:
     torch.manual_seed(0)

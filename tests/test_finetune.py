@@ -314,7 +314,7 @@ def url() -> Iterator[str]:
     """A page with nothing but the tab."""
     with gr.Blocks() as demo:
         FineTuneTab()
-    demo.launch(server_name="127.0.0.1", prevent_thread_lock=True, i18n=I18N, css=CSS, quiet=True)
+    demo.launch(server_name="127.0.0.1", prevent_thread_lock=True, i18n=I18N, css=CSS, quiet=True, run_history=False)
     yield demo.local_url
     demo.close()
 

@@ -49,6 +49,7 @@ def same(run: Path, other: Path) -> None:
             torch.testing.assert_close(weight, others_weights[name], rtol=1e-3, atol=1e-4, msg=f"{kind} {name}")
 
 
+@pytest.mark.slow
 def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
     """Batches of five: one process has three pictures of each, the other two, with other ignored pixels and classes."""
     assert trained(tmp_path / "one", 1).returncode == 0

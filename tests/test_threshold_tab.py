@@ -575,6 +575,7 @@ def test_a_label_map_shows_what_is_right(visit: Any, site: Site, photo: Path, la
     assert visitor.errors == []
 
 
+@pytest.mark.slow
 def test_the_curves_of_data_sets(visit: Any, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = data_set(tmp_path / "set.zip")
     with zipfile.ZipFile(archive) as opened:
@@ -778,6 +779,7 @@ def test_a_threshold_that_stays(visit: Any, site: Site, photo: Path) -> None:
     assert visitor.errors == []
 
 
+@pytest.mark.slow
 def test_it_speaks_japanese(visit: Any, site: Site, photo: Path) -> None:
     visitor = visit("?tab=threshold&picture=" + "A" * 22, locale="ja-JP")
     visitor.told("このリンクの画像はもう保存されていません。画像をもう一度読み込んでください。")

@@ -20,7 +20,7 @@ COMMANDS = {
     "train": ("seg_demo.cli.train", "Train a checkpoint with a preset."),
     "eval": ("seg_demo.cli.evaluate", "Measure a checkpoint on labelled pictures."),
     "metrics": ("seg_demo.cli.metrics", "Measure a folder of predictions against a folder of label maps."),
-    "threshold": ("seg_demo.cli.threshold", "Find the best threshold of a checkpoint of the task binary."),
+    "threshold": ("seg_demo.cli.threshold", "Choose the threshold of a class, and make masks with it."),
     "data": ("seg_demo.cli.data", "Check, repair, convert, look at and download labelled pictures."),
     "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),
     "models": ("seg_demo.cli.models", "List the networks, or show the layers of one."),

@@ -16,7 +16,7 @@ from seg_demo.ui.lab.payload import Subject
 
 HERE = Path(__file__).parent
 # One noun a file; each may use those before it.
-NAMES = "levels sweep choices filtering state panes chart curves tables controls lab".split()
+NAMES = "levels sweep choices filtering state panes chart curves tables controls lab handle".split()
 SCRIPTS = [*SHARED_SCRIPTS, *(HERE / f"{name}.js" for name in NAMES)]
 WORKER = [HERE / "components.js", HERE / "worker.js"]
 

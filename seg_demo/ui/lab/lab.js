@@ -1,5 +1,4 @@
 // Laboratory: holds the picture, its probabilities and the state, and draws at most once a frame.
-// `element`, `props` and `watch` come from Gradio.
 
 const NEAR = 0.1; // distance to the threshold that the statistics call uncertain
 const VIEW_KEY = "seg-lab:view";
@@ -101,7 +100,6 @@ class Lab {
     const same = before?.meta.model === picture.meta.model && before?.meta.class_name === picture.meta.class_name;
     const start = picture.meta.state ? fromLink(picture.meta.state) : same ? {} : { threshold: picture.meta.threshold };
     if (!same && start.low === undefined) start.low = null;
-    this.state.largest = picture.width * picture.height;
     this.state.restart(start);
     this.panes.setPicture(entry);
     this.filtering.setPicture(plane, picture.width, picture.height);
@@ -160,6 +158,11 @@ class Lab {
     this.root.setAttribute("aria-busy", String(working));
     this.root.querySelector(".lab-status").textContent = working ? text("working") : "";
     this.root.querySelector(".lab-empty span").textContent = text(working ? "working" : "empty_hint");
+  }
+
+  /** The level of the mask: above all values where not even the whole picture is as large as the smallest object. */
+  get level() {
+    return this.state.now.smallestObject > this.entry.plane.length ? LEVELS : this.state.level;
   }
 
   // The state --------------------------------------------------------------------------------------------------
@@ -283,7 +286,7 @@ class Lab {
     const due = this.due;
     this.due = new Set();
     const started = performance.now();
-    const { level, lowLevel } = this.state;
+    const { level } = this;
     const looked = due.has("view");
     if (looked) {
       this.port.apply();
@@ -307,7 +310,7 @@ class Lab {
       this.curves.move(level);
     }
     if (due.has("controls") || due.has("mask")) {
-      this.chart.move(level, lowLevel);
+      this.chart.move(this.state.level, this.state.lowLevel);
       this.controls.show();
     }
     if (due.has("caption")) this.caption();
@@ -349,7 +352,7 @@ class Lab {
   /** The cross in all panes, and what is there in words. */
   point() {
     const at = this.pointed && this.port.toImage(...this.pointed);
-    const found = at && this.panes.at(...at, this.state.level);
+    const found = at && this.panes.at(...at, this.level);
     for (const cross of this.crosses) {
       hide(cross, !found);
       if (found) cross.style.transform = `translate(${this.pointed[0]}px, ${this.pointed[1]}px)`;
@@ -371,48 +374,3 @@ function fromLink(asked) {
   const { threshold = START.threshold, low = null, smallest_object: object = 0, smallest_hole: hole = 0 } = asked;
   return { threshold, low, smallestObject: object, smallestHole: hole };
 }
-
-function start(root) {
-  const lab = new Lab(root);
-  // The documented handle for the page, for tests and for other scripts.
-  root.segLab = {
-    /** The threshold and the filters, as the server takes them. */
-    state: () => {
-      const { threshold, low, smallestObject, smallestHole } = lab.state.now;
-      return { threshold, low, smallest_object: smallestObject, smallest_hole: smallestHole, level: lab.state.level };
-    },
-    /** Sets any of threshold, low, smallestObject, smallestHole. */
-    set: (values) => lab.change(values),
-    /** {pixels, objects, largest, tp, fp, ...} at a level (by default the present one); objects may still be null. */
-    figures: (level = lab.state.level) => ({
-      pixels: lab.entry.kept[level],
-      objects: lab.entry.objects?.objects[level] ?? null,
-      largest: lab.entry.objects?.largest[level] ?? null,
-      ...lab.entry.sweep?.at(level),
-    }),
-    /** The same of the data set, without pixels and objects. */
-    dataFigures: (level = lab.state.level) => lab.dataSet?.sweep.at(level) ?? null,
-    /** The level that a choice finds, or its problem. */
-    choose: (name, value) => CHOICES[name].find(lab, value),
-    /** The page's address leads here again, after another tab has taken it. */
-    remember: () => lab.remember(),
-    link: () => (lab.entry ? lab.state.address(lab.entry.picture.meta.link) : ""),
-    /** Whether all of what was last asked for is there and drawn. */
-    ready: () => Boolean(lab.entry) && lab.entry.id === lab.wanted && !lab.filtering.busy && !lab.scheduled,
-    shown: () => lab.entry && { name: lab.entry.picture.name, ...lab.entry.picture.meta, colormap: undefined },
-    sweep: (counts) => new Sweep(counts),
-  };
-  const update = () => lab.setValue(JSON.parse(JSON.stringify(props.value || {})));
-  watch("value", update);
-  update();
-  // Gradio marks the box around a component that waits for the server.
-  const box = root.closest(".html-container");
-  const working = () => {
-    const pending = box.classList.contains("pending");
-    lab.setWorking(pending);
-    if (!pending && lab.failed) update(); // the same value again is not announced
-  };
-  if (box) new MutationObserver(working).observe(box, { attributes: true, attributeFilter: ["class"] });
-}
-
-start(element.querySelector(".seg-lab"));

@@ -9,7 +9,6 @@ class State {
     this.now = { ...START };
     this.past = [];
     this.future = [];
-    this.largest = 1e9; // pixels of the picture: no object and no hole is larger
     this.settled = this.now; // what the visitor last let go of
   }
 
@@ -33,7 +32,7 @@ class State {
         else next.threshold = next.low;
       }
     }
-    for (const name of ["smallestObject", "smallestHole"]) next[name] = Math.round(clamped(next[name], 0, this.largest));
+    for (const name of ["smallestObject", "smallestHole"]) next[name] = Math.round(clamped(next[name], 0, 1e9));
     this.now = next;
   }
 

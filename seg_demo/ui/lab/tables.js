@@ -14,8 +14,8 @@ class Tables {
     const pixels = kept[level];
     this.say("pixels", NUMBER.format(pixels));
     this.say("share", share(pixels, total));
-    this.say("objects", objects ? NUMBER.format(objects.objects[level]) : "…");
-    const largest = objects?.largest[level];
+    this.say("objects", objects ? NUMBER.format(objects.objects[level] ?? 0) : "…");
+    const largest = objects?.largest[level] ?? 0;
     this.say("largest", objects ? text("largest_of", { n: NUMBER.format(largest), share: share(largest, total) }) : "…");
     this.say("near", share(near, total));
   }
