@@ -701,7 +701,11 @@ def uninterrupted(begun: Path, data: Path) -> Path:
 @no_signals
 @pytest.mark.parametrize(
     ("number", "workers"),
-    [(signal.SIGINT, 0), pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow)],
+    [
+        (signal.SIGINT, 0),
+        pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow),
+    ],
 )
 def test_stopped_by_a_signal_and_gone_on_with_as_it_says(
     number: int, workers: int, uninterrupted: Path, data: Path, tmp_path: Path
