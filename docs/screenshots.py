@@ -117,6 +117,7 @@ def shoot_threshold(browser: Any, url: str, shot: dict[str, Any]) -> None:
             page.click("#th-save-figure-png")
         download.value.save_as(HERE / "images" / "threshold-figure.png")
         page.locator("#th-labels-box button").first.click()
+        page.evaluate("scrollTo(0, 0)")
     if shot.get("uncertain"):
         page.click("#lab [data-act=uncertainty]")
     page.wait_for_timeout(1500)
