@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from seg_demo.classes import ClassMap
 from seg_demo.errors import UserError
+from seg_demo.infer import binarisation
 from seg_demo.infer.binarisation import Binarisation, MaskStatistics, class_plane
 from seg_demo.infer.segmentation import Segmentation, threshold_level
 
@@ -187,3 +188,11 @@ def test_one_plane_has_all_masks_as_its_thresholds(low: float | None) -> None:
 def test_no_filters_leave_the_plane() -> None:
     plane = np.array([[0, 9, 255]], np.uint8)
     assert Binarisation().filtered(plane) is plane
+
+
+def test_a_picture_with_too_many_pixels_for_all_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binarisation, "MOST_FILTERED", 5)
+    plane = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    with pytest.raises(UserError, match=r"^The picture has 6 pixels, but a rule .* takes 5 at most\. Make it smaller"):
+        Binarisation(0.5, smallest_object=2).filtered(plane)
+    assert Binarisation(0.5).filtered(plane) is plane
