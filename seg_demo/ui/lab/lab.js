@@ -227,8 +227,7 @@ class Lab {
     if (!Object.keys(link).length) return;
     const pause = (this.remembered || 0) + ADDRESS_PAUSE - performance.now();
     if (pause > 0) {
-      // Unless another tab has taken the address meanwhile.
-      this.later = setTimeout(() => this.root.clientWidth && this.remember(), pause);
+      this.later = setTimeout(() => this.remember(), pause);
       return;
     }
     this.remembered = performance.now();
