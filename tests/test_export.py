@@ -21,7 +21,7 @@ SMALL: dict[str, dict[str, object]] = {
     "hdc": {"backbone": "resnet50"},
     "lraspp": {},
 }
-QUICK = ("simple", "unet", "lraspp")
+QUICK = ("simple", "unet")
 SIZE = (65, 70)  # needs padding in every network that pads
 # Dynamo follows every line of a network, which takes seconds for the deeper ones.
 COMPILED_QUICKLY = ("simple", "unet", "fcn16s")

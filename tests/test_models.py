@@ -59,8 +59,8 @@ def images(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(1))
 
 
-# The largest of each family of backbones differ from the others in their number of layers only.
-LARGEST = ("vgg19_bn", "resnet152", "densenet201")
+# The larger ones of each family of backbones differ from the others in their number of layers, or lack BatchNorm.
+LARGEST = ("vgg16", "vgg19_bn", "resnet101", "resnet152", "densenet201")
 
 
 def marks(case: str) -> list[pytest.MarkDecorator]:

@@ -33,7 +33,7 @@ LOWER_RATES = {"refinenet": 5e-4}  # no BatchNorm in its decoder, which a higher
 CLOSE_UPS = (6, 24, 64, 118)  # seeds of pictures with one large animal each, two of either species
 BACKBONES = ("resnet18", "resnet50", "mobilenet_v3_large", "vgg16_bn")  # the first that there is
 SMALL = {"unet": {"width": 16, "depth": 4}}  # where it is not the backbone that makes a network small
-QUICK = ("unet", "fcn8s")
+QUICK = ("unet",)
 CASES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES]
 
 

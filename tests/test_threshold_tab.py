@@ -739,6 +739,7 @@ def test_a_page_with_a_bad_link_stays_usable(visit: Any, site: Site, photo: Path
     assert visitor.errors == []
 
 
+@pytest.mark.slow
 def test_a_threshold_that_stays(visit: Any, site: Site, photo: Path) -> None:
     visitor = visit(link_to(model=OWN))
     visitor.see(WATER.name, OWN)
