@@ -475,7 +475,7 @@ def test_stop_ends_the_check(open_page: Any, good: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(survey, "look_at_image", slow)
     before = set(bench._homes().iterdir())
-    page = open_page(locale="ja-JP")
+    page = open_page(locale="ja-JP", reduced_motion="reduce")
     bring(page, good)
     page.wait_for_selector("#ft-status progress[value]")
     page.click("#ft-stop")

@@ -87,6 +87,7 @@ CHECK_CSS = """
   width: min(560px, calc(100vw - 24px)); padding: 10px 16px; border: 1px solid var(--border-color-primary);
   border-radius: var(--radius-lg); box-shadow: 0 8px 30px rgb(0 0 0 / .18); animation: appear .2s .3s both;
 }
+@media (prefers-reduced-motion: reduce) { .status-row:has(progress) { animation: none; } }
 @keyframes appear { from { opacity: 0; visibility: hidden; } to { opacity: 1; visibility: visible; } }
 .status-row progress { width: 100%; height: 6px; accent-color: var(--primary-500); }
 :is(#ft-stop, #th-stop) { flex: 0 0 auto; min-width: 6rem; }
