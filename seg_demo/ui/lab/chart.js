@@ -55,7 +55,7 @@ class Chart {
     const step = width / LEVELS;
     for (let value = 0; value < LEVELS; value++) {
       const height = Math.min(1, size(counts[value]) / top) * (CHART_HEIGHT - 4);
-      if (counts[value]) context.fillRect(value * step, CHART_HEIGHT - Math.max(1, height), Math.max(step, 0.6), height + 1);
+      if (counts[value]) context.fillRect(value * step, CHART_HEIGHT - Math.max(1, height), step + 0.75, height + 1);
     }
   }
 
