@@ -400,13 +400,14 @@ class Visitor:
         return self.page.evaluate(f"(given) => {LAB}.{expression}", given)
 
     def see(self, name: str, model: str = "", class_name: str = "", planes: int = 0) -> dict[str, Any]:
-        """Waits until the laboratory shows this, all of it, and the address leads to it; what it says of it."""
+        """Waits until the laboratory shows this, all of it, the address leads to it, and nothing is underway any more."""
         wanted = {"name": name, "model": model, "class_name": class_name}
         self.page.wait_for_function(
             f"""([wanted, planes]) => {{
                 const lab = {LAB}, shown = lab?.shown();
                 const addressed = !Object.keys(shown?.link ?? {{}}).length || lab.link() === location.href;
-                return shown && lab.ready() && addressed && (!planes || shown.planes.length === planes)
+                const done = !document.querySelector("#th-status progress");
+                return shown && lab.ready() && addressed && done && (!planes || shown.planes.length === planes)
                     && Object.entries(wanted).every(([name, value]) => !value || shown[name] === value);
             }}""",
             arg=[wanted, planes],
