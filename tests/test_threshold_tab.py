@@ -400,7 +400,7 @@ class Visitor:
         return self.page.evaluate(f"(given) => {LAB}.{expression}", given)
 
     def see(self, name: str, model: str = "", class_name: str = "", planes: int = 0) -> dict[str, Any]:
-        """Waits until the laboratory shows this, all of it, the address leads to it, and nothing is underway any more."""
+        """Waits until the laboratory shows all of this, the address leads to it, and nothing is underway any more."""
         wanted = {"name": name, "model": model, "class_name": class_name}
         self.page.wait_for_function(
             f"""([wanted, planes]) => {{
