@@ -21,9 +21,9 @@ from seg_demo.data.check import check
 from seg_demo.data.check.finding import KINDS
 from seg_demo.data.class_file import class_lines
 from seg_demo.errors import Sentence, UserError
-from seg_demo.ui import bench, findings
 from seg_demo.ui.background import followed
-from seg_demo.ui.finetune import EXAMPLE, FineTuneTab
+from seg_demo.ui.finetune import bench, findings
+from seg_demo.ui.finetune.tab import EXAMPLE, FineTuneTab
 from seg_demo.ui.fragment import SCRIPT, TEMPLATE, element
 from seg_demo.ui.i18n import I18N, LANGUAGES, TEXTS, explain
 from seg_demo.ui.theme import CSS
@@ -503,7 +503,7 @@ def test_it_speaks_japanese(open_page: Any, planted: Path) -> None:
 
 def test_a_repair_that_could_lose_something_is_not_ticked_at_first() -> None:
     from seg_demo.data.check import KINDS
-    from seg_demo.ui.findings import by_default
+    from seg_demo.ui.finetune.findings import by_default
 
     assert [kind for kind, known in KINDS.items() if known.repair and not by_default(kind)] == [
         "smeared-values", "same-picture", "leak",

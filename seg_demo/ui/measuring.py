@@ -13,7 +13,7 @@ from seg_demo.errors import UserError
 from seg_demo.evaluate.threshold import measure_thresholds
 from seg_demo.infer.library import Library
 from seg_demo.ui.background import Progress
-from seg_demo.ui.bench import without_paths
+from seg_demo.ui.finetune.bench import without_paths
 from seg_demo.ui.looking import class_id_of
 from seg_demo.ui.results import TURN
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
-from seg_demo.ui.finetune import FineTuneTab
+from seg_demo.ui.finetune.tab import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
 from seg_demo.ui.segment import SegmentTab
 from seg_demo.ui.theme import CSS, THEME

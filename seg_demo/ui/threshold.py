@@ -17,7 +17,6 @@ from seg_demo.infer.binarisation import Binarisation
 from seg_demo.infer.library import Library
 from seg_demo.infer.planes import Planes
 from seg_demo.ui.background import followed
-from seg_demo.ui.bench import Bench
 from seg_demo.ui.browser import (
     FORGET_LINK,
     REMEMBER,
@@ -25,6 +24,7 @@ from seg_demo.ui.browser import (
     SHOWN_UNLESS_LINKED,
     replacing,
 )
+from seg_demo.ui.finetune.bench import Bench
 from seg_demo.ui.i18n import explain, language_of, say
 from seg_demo.ui.kept import KeptPictures
 from seg_demo.ui.lab import LabDataSet, LabValue
@@ -247,7 +247,7 @@ class ThresholdTab(ThresholdForm):
     def measure_example(
         self, split: str, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
-        from seg_demo.ui.finetune import EXAMPLE
+        from seg_demo.ui.finetune.tab import EXAMPLE
 
         yield from self.measure(EXAMPLE, say("th_drawn", language_of(request)), split, look, value, request)
 

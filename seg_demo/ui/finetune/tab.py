@@ -13,9 +13,9 @@ import numpy as np
 
 from seg_demo.data.class_file import class_lines
 from seg_demo.errors import UserError
-from seg_demo.ui import findings
 from seg_demo.ui.background import Progress, followed
-from seg_demo.ui.bench import (
+from seg_demo.ui.finetune import findings
+from seg_demo.ui.finetune.bench import (
     Bench,
     bring,
     mend,
@@ -27,12 +27,12 @@ from seg_demo.ui.bench import (
     report_of,
     still_there,
 )
-from seg_demo.ui.folder_picker import FolderPicker
+from seg_demo.ui.finetune.folder_picker import FolderPicker
 from seg_demo.ui.fragment import Fragment
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.status import StatusRow, Updates
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "newts"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "newts"
 PICTURES_SHOWN = 12
 CHECKS_AT_ONCE = 2
 Result = TypeVar("Result")

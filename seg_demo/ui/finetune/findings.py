@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from seg_demo.ui.bench import Bench, without_paths
+from seg_demo.ui.finetune.bench import Bench, without_paths
 from seg_demo.ui.fragment import Node, element
 from seg_demo.ui.i18n import explain, say, translated
 
