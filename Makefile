@@ -40,6 +40,7 @@ checkpoints: $(VENV)/runtime
 # The example pictures of the page and the small example data set.
 examples: $(VENV)/runtime
 	$(RUN) -m seg_demo draw --examples --out examples
+	rm -rf examples/newts
 	$(RUN) -m seg_demo draw --count 12 --longest 320 --out examples/newts
 
 clean:

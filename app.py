@@ -1,5 +1,6 @@
 """Starts the page: `python app.py`. A Hugging Face Space runs this file too."""
 
+import argparse
 import os
 
 # How long torch's threads spin when they wait for each other, before they sleep. By default that is so long that a
@@ -7,7 +8,18 @@ import os
 # nothing where none does. Read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-from seg_demo.ui.page import serve
+from seg_demo.ui.page import CHECKPOINTS, serve
 
 if __name__ == "__main__":
-    serve()
+    parser = argparse.ArgumentParser(description="Serve the page.")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
+    parser.add_argument(
+        "--public", action="store_true", help="visitors are strangers: each has a workspace of their own"
+    )
+    arguments = parser.parse_args()
+
+    from seg_demo.jobs.workspace import Workspaces
+
+    public = arguments.public or "SPACE_ID" in os.environ
+    serve(host=arguments.host, port=arguments.port, workspaces=Workspaces(CHECKPOINTS.parent, public))

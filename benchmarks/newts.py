@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from benchmarks.markdown import table, write_table
-from benchmarks.quality import iou, predict, test_photos
+from benchmarks.quality import iou, labelled_photos, predict
 
 PRESETS = ("newts-binary-simple", "newts-binary")
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=PRESETS, help=f"default: {' '.join(PRESETS)}")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/training.md")
     arguments = parser.parse_args()
-    photos, species = test_photos(arguments.data)
+    photos, species = labelled_photos(arguments.data)
     rows, means = [], {}
     with tempfile.TemporaryDirectory() as temporary:
         for preset in arguments.presets:

@@ -47,10 +47,10 @@ def report(name: str, pairs: list[Pair], classes: tuple[str, ...]) -> None:
     print(f"{name}: " + "; ".join(figures))
 
 
-def test_photos(data: Path) -> tuple[list[Path], list[np.ndarray]]:
-    """The test photos of the newts folder, and for each a label map: 0 background, 1 akahara, 2 madara."""
-    photos = sorted((data / "test" / "images").glob("*/*.jpg"))
-    masks = [data / "test" / "seg_images" / photo.parent.name / f"{photo.stem}.png" for photo in photos]
+def labelled_photos(data: Path, split: str = "test") -> tuple[list[Path], list[np.ndarray]]:
+    """The "test" or "train" photos of the newts folder, each with a label map: 0 background, 1 akahara, 2 madara."""
+    photos = sorted((data / split / "images").glob("*/*.jpg"))
+    masks = [data / split / "seg_images" / photo.parent.name / f"{photo.stem}.png" for photo in photos]
     rgb = [np.asarray(Image.open(mask).convert("RGB")) for mask in masks]
     return photos, [np.where(mask[..., 0] > 64, 1, np.where(mask[..., 1] > 64, 2, 0)) for mask in rgb]
 
@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the newts folder")
     data = parser.parse_args().data
-    photos, species = test_photos(data)
+    photos, species = labelled_photos(data)
     binary, multiclass = (Path("checkpoints") / name for name in ("newts-binary", "newts-species"))
     with tempfile.TemporaryDirectory() as folder:
         found = predict(binary, photos, Path(folder) / "binary", 0.5)

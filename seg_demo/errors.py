@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from string import Formatter
 from typing import TypeVar
 
 
@@ -55,6 +57,47 @@ Told = TypeVar("Told", UserError, Sentence)
 
 def _rebuild(kind: type[Told], template: str, fields: dict[str, object]) -> Told:
     return kind(template, **fields)
+
+
+def document_of(told: UserError | Sentence) -> dict[str, object]:
+    """What is told as a JSON object, for another process; what JSON has no word for stays in it as it is.
+
+    >>> document_of(Sentence("{count} masks", count=3))
+    {'template': '{count} masks', 'fields': {'count': 3}}
+    """
+    fields = {
+        key: document_of(value) if isinstance(value, UserError | Sentence) else value
+        for key, value in told.fields.items()
+    }
+    return {"template": told.template, "fields": fields}
+
+
+def sentence_of(document: object, depth: int = 4) -> Sentence | None:
+    """The inverse of `document_of`, of a file that may be damaged or made up; None for what is no sentence."""
+    if not isinstance(document, dict) or depth == 0:
+        return None
+    template, given = document.get("template"), document.get("fields", {})
+    if not isinstance(template, str) or not isinstance(given, dict) or len(template) > LONGEST:
+        return None
+    fields = {str(key): _field(value, depth) for key, value in given.items()}
+    try:
+        for _, name, form, conversion in Formatter().parse(template):
+            # A format can ask for any attribute, and for any number of spaces.
+            if name is not None and not (name.isidentifier() and _FORM.fullmatch(form or "") and not conversion):
+                return None
+        return Sentence(template, **fields)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
+LONGEST = 1000  # characters of a template, or of a field, that is believed to be one
+_FORM = re.compile(r"[,%]?(\.\d)?[dfg%]?")
+
+
+def _field(value: object, depth: int) -> object:
+    if isinstance(value, dict):
+        value = sentence_of(value, depth - 1) or value
+    return value if isinstance(value, int | float | Sentence) else str(value)[:LONGEST]
 
 
 def shorten(value: object) -> str:

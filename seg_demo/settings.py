@@ -142,6 +142,19 @@ def changed(tree: Tree, changes: Mapping[Path, object]) -> Tree:
     return _replaced(tree, values, "")
 
 
+def flag_text(value: object) -> str:
+    """A value of a setting as its flag takes it, and as a text field shows it.
+
+    >>> flag_text((0.5, 2.0))
+    '0.5,2'
+    """
+    if isinstance(value, list | tuple):
+        return ",".join(map(flag_text, value))
+    if isinstance(value, bool | dict):
+        return json.dumps(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
 def to_document(tree: object) -> dict[str, Any]:
     """A tree of dataclasses as JSON and TOML know it: tables, lists, numbers and texts; what is None is left out."""
     values = {one.name: getattr(tree, one.name) for one in fields(tree)}  # type: ignore[arg-type]

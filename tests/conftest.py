@@ -21,6 +21,15 @@ CHROMIUM_FLAGS = [
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What the page keeps goes into a folder of these tests, and so does the queue of runs."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEG_DEMO_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder that holds newts/, camvid/ and skydiving/; the test is left out where there is none."""

@@ -572,7 +572,7 @@ def test_list(capsys: Captured) -> None:
 
 
 def step(number: int, share: float, speed: float = 10.0) -> StepDone:
-    return StepDone(number, 0.5, share, 0.25, 0.001, speed, 99.0)
+    return StepDone(number, 0.5, share, 0.25, 0.001, speed, 99.0, 10**9)
 
 
 STARTED = RunStarted(3, 0, 1, 100, 0, 10, 10, "cpu", "float32", 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import time
 import zipfile
 from collections.abc import Iterator
@@ -21,12 +20,15 @@ from seg_demo.data.check import check
 from seg_demo.data.check.finding import KINDS
 from seg_demo.data.class_file import class_lines
 from seg_demo.errors import Sentence, UserError
+from seg_demo.jobs.workspace import Workspaces
 from seg_demo.ui.background import followed
 from seg_demo.ui.finetune import bench, findings
-from seg_demo.ui.finetune.tab import EXAMPLE, FineTuneTab
+from seg_demo.ui.finetune.pictures import EXAMPLE, PicturesPart
 from seg_demo.ui.fragment import SCRIPT, TEMPLATE, element
 from seg_demo.ui.i18n import I18N, LANGUAGES, TEXTS, explain
+from seg_demo.ui.status import StatusRow
 from seg_demo.ui.theme import CSS
+from seg_demo.ui.visitors import Visitors
 
 HOSTILE_FILE = "${document.title='owned'} {{value}} &lt;b&gt;"
 HOSTILE_CLASS = "**x** <img src=x onerror=document.title='owned'> ${document.title='owned'} {{value}}"
@@ -83,10 +85,8 @@ def planted(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    folder = bench.new_home()
-    yield folder
-    shutil.rmtree(folder)
+def home(tmp_path: Path) -> Path:
+    return bench.new_home(tmp_path / "brought")
 
 
 # What is brought --------------------------------------------------------------------------------------------
@@ -189,10 +189,10 @@ def test_where_label_maps_hold_colours_these_tell_the_class(home: Path, tmp_path
     assert not bench.renamed(brought, "ground #000000\nnewt #00c800").checked.report.may_train
 
 
-def test_what_was_deleted_is_told(good: Path) -> None:
+def test_what_was_deleted_is_told(good: Path, home: Path) -> None:
     with pytest.raises(UserError, match="Bring the files again"):
         bench.still_there(None)
-    folder = bench.new_home()
+    folder = home
     brought = bench.bring([good], folder, "", "")
     assert bench.still_there(brought) is brought
     bench.remove(brought)
@@ -310,10 +310,21 @@ def test_every_kind_of_finding_has_a_title(language: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """A page with nothing but the tab."""
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("visitors")
+
+
+def homes(place: Path) -> set[Path]:
+    """The folders of all data sets that visitors have brought."""
+    return set(place.glob("workspaces/*/brought/*"))
+
+
+@pytest.fixture(scope="module")
+def url(place: Path) -> Iterator[str]:
+    """A page with nothing but the first step; each of its sessions is another visitor."""
     with gr.Blocks() as demo:
-        FineTuneTab()
+        part = PicturesPart(Visitors(Workspaces(place, public=True, folder=place)), StatusRow("ft"))
+        part.wire(demo, lambda bench, language: {}, [])
     demo.launch(server_name="127.0.0.1", prevent_thread_lock=True, i18n=I18N, css=CSS, quiet=True, run_history=False)
     yield demo.local_url
     demo.close()
@@ -326,7 +337,7 @@ def client(url: str) -> Any:
     return Client(url, verbose=False)
 
 
-def test_programs_get_the_report(client: Any, planted: Path) -> None:
+def test_programs_get_the_report(client: Any, planted: Path, place: Path) -> None:
     from gradio_client import handle_file
 
     report = client.predict(handle_file(str(planted)), "ground\nnewt", api_name="/check")
@@ -334,8 +345,8 @@ def test_programs_get_the_report(client: Any, planted: Path) -> None:
     assert report["folder"] == "planted.zip"
     assert [entry["name"] for entry in report["classes"]] == ["ground", "newt"]
     assert {"stray-values", "size-scaled", "missing-label"} <= {found["kind"] for found in report["findings"]}
-    assert "seg_demo-page" not in json.dumps(report), "the server's folders are nobody's business"
-    assert not list(bench._homes().iterdir())
+    assert "workspaces" not in json.dumps(report), "the server's folders are nobody's business"
+    assert not homes(place)
 
 
 def test_programs_get_a_sentence(client: Any, tmp_path: Path) -> None:
@@ -462,7 +473,7 @@ def test_a_folder_keeps_the_names_of_its_folders(open_page: Any, tmp_path: Path)
     page.wait_for_selector("#ft-reasons >> text=イモリ/masks")
 
 
-def test_stop_ends_the_check(open_page: Any, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_ends_the_check(open_page: Any, good: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from seg_demo.data import survey
 
     looked = []
@@ -474,7 +485,7 @@ def test_stop_ends_the_check(open_page: Any, good: Path, monkeypatch: pytest.Mon
         return original(path, *shown)
 
     monkeypatch.setattr(survey, "look_at_image", slow)
-    before = set(bench._homes().iterdir())
+    before = homes(place)
     page = open_page(locale="ja-JP", reduced_motion="reduce")
     bring(page, good)
     page.wait_for_selector("#ft-status progress[value]")
@@ -482,9 +493,9 @@ def test_stop_ends_the_check(open_page: Any, good: Path, monkeypatch: pytest.Mon
     assert "停止しました" in page.locator("#ft-status .stopped").inner_text()
     assert not page.locator("#ft-results").is_visible()
     deadline = time.monotonic() + 5
-    while set(bench._homes().iterdir()) != before and time.monotonic() < deadline:
+    while homes(place) != before and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert set(bench._homes().iterdir()) == before
+    assert homes(place) == before
     assert len(looked) < len(PICTURES)
 
 

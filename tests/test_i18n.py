@@ -21,6 +21,8 @@ from seg_demo.data.folder import open_folder
 from seg_demo.data.intake import bring_in
 from seg_demo.data.registry import LAYOUTS
 from seg_demo.errors import Sentence, UserError
+from seg_demo.settings import settings_of
+from seg_demo.train.config import TrainConfig
 from seg_demo.ui.i18n import ERRORS, LANGUAGES, TEXTS, explain, language_of, translated
 
 PACKAGE = Path(__file__).resolve().parent.parent / "seg_demo"
@@ -195,6 +197,26 @@ def test_reasons_are_translated_wholly(build: Callable[[Path], object], tmp_path
         for language in sorted(ERRORS):
             assert not ENGLISH.search(translated(reason, language)), translated(reason, language)
             assert not re.search(r"[\u3000-\u9fff]", reason.replace("写真", "")), "the sentence itself stays English"
+
+
+KANA, HANZI = re.compile(r"[\u3041-\u30fa]"), re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.mark.parametrize(("language", "script", "foreign"), [("ja", KANA, None), ("zh", HANZI, KANA)])
+def test_every_setting_is_told_in_every_language(
+    language: str, script: re.Pattern[str], foreign: re.Pattern[str] | None
+) -> None:
+    """In the order of the configuration, none twice, none left over; what must be typed stays as it is."""
+    file = PACKAGE / "ui" / "i18n" / f"settings.{language}.json"
+    pairs = json.loads(file.read_text("utf-8"), object_pairs_hook=list)
+    settings = settings_of(TrainConfig)
+    assert [path for path, _ in pairs] == list(settings)
+    for path, sentence in pairs:
+        assert script.search(sentence), path
+        assert not (foreign and foreign.search(sentence)), path
+        assert not ENGLISH.search(sentence), path
+        assert re.findall(r"`[^`]*`", sentence) == re.findall(r"`[^`]*`", settings[path].sentence), path
+        assert TEXTS[language][f"setting_{path}"] == sentence
 
 
 def test_a_constant_sentence_in_another_language() -> None:

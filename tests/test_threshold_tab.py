@@ -29,7 +29,7 @@ from seg_demo.infer.library import Library
 from seg_demo.infer.predictor import Predictor
 from seg_demo.infer.segmentation import Segmentation, threshold_level
 from seg_demo.ui import page
-from seg_demo.ui.finetune.tab import EXAMPLE
+from seg_demo.ui.finetune.pictures import EXAMPLE
 from seg_demo.ui.kept import KeptPictures
 from seg_demo.ui.lab import LabValue
 from seg_demo.ui.saving import FORMATS

@@ -133,7 +133,7 @@ def kinds(events: Sequence[Event]) -> list[str]:
 
 def recorded(folder: Path) -> list[dict[str, Any]]:
     """The recorded events without what tells of time, and without how often the run was gone on with."""
-    timed = {"seconds", "images_per_second"}
+    timed = {"seconds", "images_per_second", "memory"}
     lines = (folder / "events.jsonl").read_text("utf-8").splitlines()
     events = [{key: value for key, value in json.loads(line).items() if key not in timed} for line in lines]
     return [event for event in events if event["event"] != "RunStarted"]

@@ -22,27 +22,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not arguments.examples:
+        from seg_demo.data.procedural.writing import write_newts
+
+        write_newts(
+            arguments.out, arguments.count, longest=arguments.longest, species=not arguments.binary, seed=arguments.seed
+        )
+        print(f"Drew {arguments.count} pictures into {arguments.out}")
+        return 0
     from PIL import Image
 
-    from seg_demo.data.class_file import write_class_file
-    from seg_demo.data.masks import palette_image
-    from seg_demo.data.procedural import ExampleNewts, ProceduralNewts
+    from seg_demo.data.procedural import ExampleNewts
 
-    if arguments.examples:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        examples = ExampleNewts()
-        for name, image, _ in examples:
-            Image.fromarray(image).save(arguments.out / f"{name}.jpg", quality=90)
-        print(f"Drew {len(examples)} pictures into {arguments.out}")
-        return 0
-    samples = ProceduralNewts(
-        arguments.count, longest=arguments.longest, species=not arguments.binary, seed=arguments.seed
-    )
-    for folder in ("images", "masks"):
-        (arguments.out / folder).mkdir(parents=True, exist_ok=True)
-    write_class_file(arguments.out / "classes.txt", samples.classes)
-    for name, image, label_map in samples:
-        Image.fromarray(image).save(arguments.out / "images" / f"{name}.jpg", quality=90)
-        palette_image(label_map, samples.classes).save(arguments.out / "masks" / f"{name}.png")
-    print(f"Drew {len(samples)} pictures into {arguments.out}")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    examples = ExampleNewts()
+    for name, image, _ in examples:
+        Image.fromarray(image).save(arguments.out / f"{name}.jpg", quality=90)
+    print(f"Drew {len(examples)} pictures into {arguments.out}")
     return 0

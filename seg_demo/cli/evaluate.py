@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seg_demo.cli.figures import class_table, left_out, mean_table
+from seg_demo.cli.naming import free_path
 from seg_demo.cli.progress import with_progress
 from seg_demo.cli.text import write
 from seg_demo.cli.values import whole
@@ -118,13 +119,7 @@ def _save(folder: NewFolder, name: str, label_map: np.ndarray, classes: ClassMap
     """As a palette PNG of class ids, under the picture's name and in its folders, but never outside of `folder`."""
     from seg_demo.data.masks import palette_image
 
-    # A name is what a stranger's file is called: no "..", nothing hidden, no root.
-    parts = [part for part in (part.strip().lstrip(".") for part in name.split("/")) if part] or ["picture"]
-    stem = path = folder.staging.joinpath(*parts)
-    number = 1
-    while (path := path.with_name(path.name + ".png")).exists():  # trainval may have a name twice
-        number += 1
-        path = stem.with_name(f"{stem.name}_{number}")
+    path = free_path(folder, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         palette_image(label_map, classes).save(path)

@@ -12,13 +12,15 @@ from typing import NoReturn
 
 from seg_demo import __version__
 from seg_demo.cli.text import escape_unknown, write
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError
+from seg_demo.jobs.problem import keep_problem
 
 # command -> (module with configure(parser) and run(arguments), sentence)
 COMMANDS = {
     "predict": ("seg_demo.cli.predict", "Segment pictures and write masks, overlays and areas."),
     "train": ("seg_demo.cli.train", "Train a checkpoint with a preset."),
     "eval": ("seg_demo.cli.evaluate", "Measure a checkpoint on labelled pictures."),
+    "compare": ("seg_demo.cli.compare", "Compare two checkpoints on the same labelled pictures."),
     "metrics": ("seg_demo.cli.metrics", "Measure a folder of predictions against a folder of label maps."),
     "threshold": ("seg_demo.cli.threshold", "Choose the threshold of a class, and make masks with it."),
     "data": ("seg_demo.cli.data", "Check, repair, convert, look at and download labelled pictures."),
@@ -53,10 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except UserError as error:
-        return _failed(arguments, str(error))
+        return _failed(arguments, error.sentence)
     except OSError as error:  # a disk that is full, a folder of someone else's
-        name = error.filename or "A file"
-        return _failed(arguments, f"{name} could not be used ({error.strerror}). Choose another folder.")
+        file, reason = error.filename or Sentence("A file"), error.strerror
+        sentence = Sentence("{file} could not be used ({reason}). Choose another folder.", file=file, reason=reason)
+        return _failed(arguments, sentence)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
@@ -69,7 +72,8 @@ def _refuse(command: argparse.ArgumentParser, unknown: list[str]) -> NoReturn:
     command.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _failed(arguments: argparse.Namespace, sentence: str) -> int:
+def _failed(arguments: argparse.Namespace, sentence: Sentence) -> int:
+    keep_problem(sentence)
     if getattr(arguments, "json", False):  # whoever reads JSON gets JSON
         write(json.dumps({"error": sentence}, ensure_ascii=False))
     write(f"error: {sentence}", sys.stderr)

@@ -82,11 +82,11 @@ class Watcher:
         line = f"step {event.step}  loss {event.loss:.4f}  {1 / self.pace:.1f} images/s  {self._left(event.share, now)}"
         if sys.stderr.isatty():
             bar = self._bar(event.share)
-            bar.set_description_str(f"{line}  {memory(self.device)}", refresh=False)
+            bar.set_description_str(f"{line}  {memory(event.memory, self.device)}", refresh=False)
             bar.update(event.share - bar.n)
         elif now - self.last_line >= LINE_SECONDS:
             self.last_line = now
-            print(f"{event.share:4.0%}  {line}  {memory(self.device)}", file=sys.stderr, flush=True)
+            print(f"{event.share:4.0%}  {line}  {memory(event.memory, self.device)}", file=sys.stderr, flush=True)
 
     def _bar(self, share: float) -> Any:
         if self.bar is None:
@@ -112,15 +112,8 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def memory(device: str) -> str:
-    """The most memory that was used so far, on the GPU where there is one."""
-    if device.startswith("cuda"):
-        import torch
-
-        return f"{torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB on the GPU"
-    try:
-        import resource
-    except ImportError:  # Windows
+def memory(used: int, device: str) -> str:
+    """The most bytes that were used so far: 1234567890 -> "1.2 GB"; nothing where that is not known."""
+    if not used:
         return ""
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return f"{used / 1e9:.1f} GB"
+    return f"{used / 1e9:.1f} GB" + (" on the GPU" if device.startswith("cuda") else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import subprocess
@@ -164,6 +163,8 @@ def base_checkpoint(config: TrainConfig) -> str:
 
 def command(arguments: argparse.Namespace) -> str:
     """The command that makes this run again; settings of a file are flags in it, but for classes, which have none."""
+    from seg_demo.settings import flag_text
+
     config = asked(arguments)
     words = ["python", "-m", "seg_demo", "train"]
     words += ["--preset", arguments.preset] if arguments.preset else []
@@ -177,21 +178,12 @@ def command(arguments: argparse.Namespace) -> str:
         value = attrgetter(path)(config)
         if path in LENGTH and not value:
             continue
-        words += [flag(path), known.get(path, text)(value)]
+        words += [flag(path), known.get(path, flag_text)(value)]
     return shlex.join([*words, "--run", "RUN"])
 
 
 def flag(path: str) -> str:
     return f"--{SHORT.get(path, path)}"
-
-
-def text(value: object) -> str:
-    """A value as its flag takes it."""
-    if isinstance(value, tuple):
-        return ",".join(map(text, value))
-    if isinstance(value, bool | dict):
-        return json.dumps(value)
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def revision() -> str:

@@ -9,6 +9,8 @@ import time
 from types import FrameType
 from typing import Any
 
+from seg_demo.jobs.wish import STOP
+
 STOPPING = b"\nStopping after this step; once more to stop at once.\n"
 
 
@@ -24,6 +26,8 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
+        if not self.number and STOP.get()():
+            self.number = signal.SIGTERM
         return self.number > 0
 
     def __enter__(self) -> StopSignals:

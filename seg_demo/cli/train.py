@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import os
 import shlex
@@ -101,9 +102,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _explained(setting: Setting) -> str:
-    from seg_demo.cli.recipe import text
+    from seg_demo.settings import flag_text
 
-    default = text(setting.default) if setting.default not in ("", (), {}) else "none"
+    default = flag_text(setting.default) if setting.default not in ("", (), {}) else "none"
     return f"{setting.sentence} ({setting.wanted}; default {default})".replace("%", "%%")
 
 
@@ -131,6 +132,7 @@ class Begun:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    gc.disable()  # What is imported stays, and to look through it again and again takes a quarter of the time.
     from seg_demo.cli.progress import Watcher
     from seg_demo.cli.stopping import StopSignals
     from seg_demo.train.events import RunStarted, RunStopped
@@ -138,6 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
     from seg_demo.train.ranks import Ranks
     from seg_demo.train.run import Run
 
+    gc.enable()
     ranks, folder = Ranks.of_environment(), Run(arguments.run)
     if arguments.device:
         obstacles.check_device(arguments.device, ranks.world)

@@ -40,15 +40,8 @@ class Evaluation:
 
     def predict(self, predictor: Predictor, sample: Sample) -> Segmentation:
         """Segment the sample's image, add what came out, and return it. Raises `UserError` as `Predictor` does."""
-        losses: list[float] = []
-
-        def watch(top: int, bottom: int, logits: Tensor) -> None:
-            if top == 0:
-                losses.clear()  # The memory ran out, and it starts again.
-            losses.append(cross_entropy_sum(logits, sample.label_map[top:bottom], self.task))
-
-        segmentation = predictor(sample.image, watch=watch)
-        self.add(sample.label_map, segmentation.label_map, sum(losses))
+        segmentation, loss = predict_with_loss(predictor, sample.image, sample.label_map)
+        self.add(sample.label_map, segmentation.label_map, loss)
         return segmentation
 
     def add(self, label_map: np.ndarray, predicted: np.ndarray, loss: float | None = None) -> None:
@@ -123,6 +116,21 @@ def measure(checkpoint: Checkpoint, samples: Iterable[Sample], device: str | Non
     for sample in samples:
         evaluation.predict(predictor, sample)
     return evaluation.figures()
+
+
+def predict_with_loss(predictor: Predictor, image: np.ndarray, label_map: np.ndarray) -> tuple[Segmentation, float]:
+    """Segment an image (H, W, 3) uint8, and sum its cross-entropy over the pixels of label_map (H, W) uint8.
+
+    The label map is in the classes of the predictor. Raises `UserError` as `Predictor` does.
+    """
+    losses: list[float] = []
+
+    def watch(top: int, bottom: int, logits: Tensor) -> None:
+        if top == 0:
+            losses.clear()  # The memory ran out, and it starts again.
+        losses.append(cross_entropy_sum(logits, label_map[top:bottom], predictor.config.task))
+
+    return predictor(image, watch=watch), sum(losses)
 
 
 def cross_entropy_sum(logits: Tensor, label_map: np.ndarray, task: Task) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from seg_demo.registry import look_up
 if TYPE_CHECKING:
     from seg_demo.infer.predictor import Predictor
 
-Kind = Literal["bundled", "own", "pretrained"]
+Kind = Literal["bundled", "own", "visitor", "pretrained"]
 BUNDLED = ("newts-binary", "newts-species")
 KEPT_LOADED = 3  # models in memory at one time
 
@@ -46,16 +48,24 @@ class Entry:
 
 
 class Library:
-    """The checkpoints of `folder` and the pretrained networks, loaded on demand; safe to use from many threads."""
+    """The checkpoints of `folder` and the pretrained networks, loaded on demand; safe to use from many threads.
+
+    A visitor's checkpoints, in a folder of the visitor's own, are seen by whoever names that folder to `entries`. They
+    have names that cannot be guessed, "newts@0f3a...", by which `predictor` finds them for everybody who was told one.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._visitors: dict[str, Path] = {}
         self._loaded: OrderedDict[tuple[str, float], Predictor] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def entries(self) -> dict[str, Entry]:
-        """All models by name: bundled first, then the user's own, then torchvision's. Reads the folder anew."""
+    def entries(self, visitor: Path | None = None) -> dict[str, Entry]:
+        """All models by name: bundled first, then the user's own, then torchvision's. Reads the folders anew.
+
+        visitor: the folder of a visitor's own checkpoints, besides those that all share.
+        """
         folders = {path.name: path for path in find_checkpoints(self.folder)}
         bundled = [Entry(name, "bundled", name, folders[name]) for name in BUNDLED if name in folders]
         own = [Entry(name, "own", name, path) for name, path in folders.items() if name not in BUNDLED]
@@ -64,13 +74,28 @@ class Library:
             for name, item in PRETRAINED.items()
             if name not in folders
         ]
-        return {entry.name: entry for entry in (*bundled, *own, *pretrained)}
+        visitors = self._of_visitor(visitor) if visitor and visitor != self.folder else ()
+        return {entry.name: entry for entry in (*bundled, *own, *visitors, *pretrained)}
+
+    def _of_visitor(self, folder: Path) -> list[Entry]:
+        found = []
+        for path in find_checkpoints(folder):
+            name = f"{path.name}@{hashlib.sha256(os.fsencode(path)).hexdigest()[:24]}"
+            self._visitors[name] = path
+            found.append(Entry(name, "visitor", path.name, path))
+        return found
+
+    def entry(self, name: str) -> Entry:
+        """The model `name`, a visitor's as well. Raises `UserError` for an unknown one."""
+        if (folder := self._visitors.get(name)) and folder.is_dir():
+            return Entry(name, "visitor", folder.name, folder)
+        return look_up("model", self.entries(), name)
 
     def predictor(self, name: str) -> Predictor:
         """The model `name`, ready to predict. Raises `UserError` for an unknown or unusable one."""
         from seg_demo.infer.predictor import Predictor  # torch, when the first model is used
 
-        entry = look_up("model", self.entries(), name)
+        entry = self.entry(name)
         # A checkpoint that was written again is another model.
         key = (name, _written(entry.folder) if entry.folder else 0.0)
         with self._lock:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seg_demo.errors import Sentence
+
 
 @dataclass(frozen=True)
 class RunStarted:
@@ -30,7 +32,8 @@ class RunStarted:
 class StepDone:
     """One optimisation step: its number from one, passes over the pictures and share of the run so far, its figures.
 
-    seconds: of training, all parts of the run together. images_per_second: of this step alone.
+    seconds: of training, all parts of the run together. images_per_second: of this step alone. memory: the most bytes
+    that this part of the run has used so far, on the GPU where there is one.
     """
 
     step: int
@@ -40,6 +43,7 @@ class StepDone:
     learning_rate: float
     images_per_second: float
     seconds: float
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class RunStopped:
     """The run was stopped after `step` steps and can be resumed to the same end."""
 
     step: int
-    reason: str
+    reason: Sentence | str
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class RunFinished:
 
     step: int
     seconds: float
-    reason: str
+    reason: Sentence | str
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class RunFailed:
     """The run ended early for a reason told in one sentence; checkpoints saved before are good."""
 
     step: int
-    reason: str
+    reason: Sentence | str
 
 
 Event = (

@@ -14,7 +14,9 @@ import torch
 from seg_demo.checkpoint import Checkpoint
 from seg_demo.data.loader import AnyPicture, Batch, Order, ResizedPictures, Varied, batches, keys_of_batches
 from seg_demo.data.transforms import training_chain
+from seg_demo.errors import Sentence
 from seg_demo.infer.device import find_device
+from seg_demo.infer.memory import most_memory
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import (
     EpochDone,
@@ -34,6 +36,7 @@ from seg_demo.train.run import Run
 from seg_demo.train.saving import Saving
 from seg_demo.train.schedule import rate_factor
 from seg_demo.train.start import starting_model
+from seg_demo.train.telling import grew
 from seg_demo.train.validation import validate
 
 
@@ -103,15 +106,15 @@ def train(
                         saving.state(progress, now)
                 broken_off = saving.marked is not None
                 if progress.tired(config.validation.patience):
-                    reason = f"{progress.waiting} validations were no better"
+                    reason = Sentence("{count} validations were no better", count=progress.waiting)
                     ending = [RunFinished(progress.step, progress.seconds, reason)]
                     break
                 if progress.over(length) and progress.validated == progress.step:
-                    ending = [RunFinished(progress.step, progress.seconds, "its length is reached")]
+                    ending = [RunFinished(progress.step, progress.seconds, Sentence("its length is reached"))]
                     break
                 if (asked := ranks.any(broken_off or stop())) or (now >= seconds and progress.step > started_at):
                     saving.state(progress, now)
-                    reason = "as it was asked to" if asked else "this part is over"
+                    reason = Sentence("as it was asked to") if asked else Sentence("this part is over")
                     ending = [saving.checkpoint("last", progress), RunStopped(progress.step, reason)]
                     break
 
@@ -123,17 +126,16 @@ def train(
                 speed = config.batch_size / (time.perf_counter() - tick)
                 yield StepDone(
                     progress.step, order.passes(learned + config.batch_size), progress.share(length), loss, rate, speed,
-                    progress.seconds,
+                    progress.seconds, most_memory(place),
                 )  # fmt: skip
                 if learner.parts != parts:
                     yield MemoryShort(progress.step, learner.parts)
                 if saving.due(now):
                     saving.state(progress, now)
     except Diverged as what:
-        reason = f"The {what} grew beyond all bounds at step {progress.step + 1}. Lower optimizer.learning_rate"
         ending = [saving.checkpoint("last", progress)] if learner.finite() else []
-        good = f"; the checkpoint {run.last} is from before." if ending or run.last.is_dir() else "."
-        ending.append(RunFailed(progress.step + 1, reason + good))
+        good = run.last if ending or run.last.is_dir() else None
+        ending.append(RunFailed(progress.step + 1, grew(str(what), progress.step + 1, good)))
     except GeneratorExit:  # whoever asked for events wants no more
         saving.state(progress, 0.0)
         saving.checkpoint("last", progress)

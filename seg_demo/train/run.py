@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import shutil
+import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seg_demo.errors import UserError
+from seg_demo.errors import Sentence, UserError, document_of
 from seg_demo.settings import from_document, to_document
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import Event, RunStarted, StepDone
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOGGED_STEPS = 100  # log.txt has every so many steps, and everything else
+# What may be in the folder before the run begins: whoever starts it as a process keeps these there, and its pictures.
+BESIDE = ("job.json", ".job.json.new", "process.log", "problem.json", "data")
+MAX_HEADER = 50_000_000  # bytes; a header has some hundred for each tensor
+HOLD_TRIES, HOLD_PAUSE = 3, 0.03  # `held` by another process takes the lock for a moment
 
 
 class Run:
@@ -41,6 +46,7 @@ class Run:
         self.tensorboard, self.log = self.folder / "tensorboard", self.folder / "log.txt"
         self._config, self._events = self.folder / "config.json", self.folder / "events.jsonl"
         self._state = self.folder / "state" / "state.safetensors"
+        self._lock_file = self.folder / "state" / "lock"
         self._lock: int | None = None
         self.recorded = 0
         self._first = 0
@@ -55,7 +61,7 @@ class Run:
             raise UserError(
                 "{folder} holds a run already. Add --resume to go on with it, or name a new folder.", folder=self.folder
             )
-        ours = {"state", "log.txt", ".config.json.part"} - ({"state"} if self.has_state else set())
+        ours = {"state", "log.txt", ".config.json.part", *BESIDE} - ({"state"} if self.has_state else set())
         if os.path.isdir(self.folder) and (strange := sorted({path.name for path in self.folder.iterdir()} - ours)):
             raise UserError(
                 "{folder} is no run: it holds {file}. Name a new folder.", folder=self.folder, file=strange[0]
@@ -74,6 +80,14 @@ class Run:
         with self._told():
             self._hold()
             self._clean()
+        return self.read()
+
+    def read(self) -> tuple[TrainConfig, dict[str, Any]]:
+        """The configuration of a run that was begun, and what it is about; another process may hold it.
+
+        Raises `UserError` where its configuration is damaged or cannot be read.
+        """
+        with self._told():
             text = self._config.read_bytes()
         try:
             document = json.loads(text)
@@ -156,6 +170,8 @@ class Run:
                     if isinstance(event, RunStarted):
                         board.open(self._first)
                     document = {"event": type(event).__name__, **asdict(event)}
+                    if isinstance(reason := document.get("reason"), Sentence):
+                        document["told"] = document_of(reason)
                     lines.write(json.dumps(document, default=self._relative, ensure_ascii=False) + "\n")
                     lines.flush()
                     self.recorded += 1
@@ -184,6 +200,33 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{plain[-60:] or 'picture'}.jpg"
 
+    @property
+    def held(self) -> bool:
+        """Whether a process holds the run, this one or another."""
+        try:
+            import fcntl
+
+            lock = os.open(self._lock_file, os.O_RDONLY)
+        except (ImportError, OSError):
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_UN)  # Closing would not do where a process was forked meanwhile.
+        except OSError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def progress(self) -> Progress | None:
+        """How far the saved state is, without the weights in it; None where there is none, or it is damaged."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            with open(self._state, "rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = file.read(min(length, MAX_HEADER))
+            return Progress.of(json.loads(json.loads(header)["__metadata__"]["progress"]))
+        return None
+
     def close(self) -> None:
         """Let others hold the run."""
         if self._lock is not None:
@@ -204,14 +247,19 @@ class Run:
             import fcntl
         except ImportError:  # Windows
             return
-        lock = os.open(self._state.parent / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise UserError(
-                "Another process is training in {folder}. Wait for it or stop it.", folder=self.folder
-            ) from None
+        lock = os.open(self._lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+        for tries_left in reversed(range(HOLD_TRIES)):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if tries_left:
+                    time.sleep(HOLD_PAUSE)
+                    continue
+                os.close(lock)
+                raise UserError(
+                    "Another process is training in {folder}. Wait for it or stop it.", folder=self.folder
+                ) from None
         self._lock = lock
         if hasattr(os, "register_at_fork"):  # a worker that outlives a killed process would hold the run with its copy
             os.register_at_fork(after_in_child=_closing(weakref.ref(self)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from seg_demo.errors import Sentence
 from seg_demo.train.events import (
     CheckpointSaved,
     EpochDone,
@@ -62,6 +64,20 @@ def told(event: Event) -> str:
             return f"step {event.step}  finished after {event.seconds:.0f} s: {event.reason}"
         case RunFailed():
             return f"step {event.step}  failed: {event.reason}"
+
+
+def grew(what: str, step: int, last: Path | None) -> Sentence:
+    """Why a run failed at `step`, where `what` is no longer finite; last: a checkpoint from before, if there is one."""
+    word = {"loss": Sentence("loss"), "gradient": Sentence("gradient"), "weights": Sentence("weights")}[what]
+    if last is None:
+        return Sentence(
+            "The {what} grew beyond all bounds at step {step}. Lower optimizer.learning_rate.", what=word, step=step
+        )
+    return Sentence(
+        "The {what} grew beyond all bounds at step {step}. Lower optimizer.learning_rate; the checkpoint {folder} is "
+        "from before.",
+        what=word, step=step, folder=last,
+    )  # fmt: skip
 
 
 def _headlines(metrics: Mapping[str, float]) -> list[str]:

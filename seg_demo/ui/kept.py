@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seg_demo.errors import UserError
+from seg_demo.jobs.workspace import home
 
 DAY = 24 * 3600
 KEPT_DAYS, LINKED_DAYS = 1, 30  # since it was last opened: any picture, and one whose link was asked for
 MOST_BYTES, LARGEST = 2 << 30, 256 << 20  # of all, and of one
 TOKEN = re.compile(r"[\w-]{22}")
 LINKED = "linked"
-
-
-def home() -> Path:
-    """Where the page keeps things: $SEG_DEMO_HOME, or a folder of the user's cache."""
-    return Path(os.environ.get("SEG_DEMO_HOME") or Path.home() / ".cache" / "seg_demo")
 
 
 @dataclass(frozen=True)

@@ -7,31 +7,37 @@ import threading
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
+from seg_demo.jobs.queue import Queue
+from seg_demo.jobs.workspace import Workspaces
 from seg_demo.ui.finetune.tab import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
 from seg_demo.ui.segment import SegmentTab
 from seg_demo.ui.theme import CSS, THEME
 from seg_demo.ui.threshold import ThresholdTab
+from seg_demo.ui.visitors import VisitorCookie, Visitors
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
-def build_page(library: Library) -> gr.Blocks:
+def build_page(library: Library, workspaces: Workspaces, queue: Queue) -> gr.Blocks:
     """All of the page; it is served with `serve`."""
+    visitors = Visitors(workspaces)
     with gr.Blocks(title="seg_demo · semantic segmentation", delete_cache=(3600, 86400)) as demo:
         with gr.Column(elem_classes="page-head"):
             gr.Markdown(text("headline"))
         with gr.Tabs() as tabs:
             with gr.Tab(text("segment"), id="segment") as segment_tab:
-                segment = SegmentTab(demo, library)
+                segment = SegmentTab(demo, library, visitors)
             with gr.Tab(text("threshold_tab"), id="threshold") as threshold_tab:
                 threshold = ThresholdTab(library, segment)
             with gr.Tab(text("finetune"), id="finetune") as finetune_tab:
-                finetune = FineTuneTab()
+                finetune = FineTuneTab(visitors, library, queue)
         threshold.wire(demo, tabs, threshold_tab, [segment_tab, finetune_tab], finetune.bench)
+        finetune.wire(demo, tabs, segment, [threshold.model])
     _end_before_starting(demo)
     return demo
 
@@ -55,19 +61,32 @@ def _warm_up(library: Library) -> None:
 
 
 def serve(
-    library: Library | None = None, host: str | None = None, port: int | None = None, *, block: bool = True
+    library: Library | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    workspaces: Workspaces | None = None,
+    block: bool = True,
 ) -> gr.Blocks:
     """Serve the page; host and port default to Gradio's, 127.0.0.1 and the first free one from 7860 on.
 
-    The first model is loaded after the page answers, so that neither waits for the other.
+    workspaces: of one user, in the folder that `checkpoints` lies in, unless said otherwise. The first model is loaded
+    after the page answers, so that neither waits for the other.
     """
     library = library or Library(CHECKPOINTS)
-    demo = build_page(library)
+    workspaces = workspaces or Workspaces(library.folder.parent)
+    workspaces.clean_up()
+    for workspace in workspaces.all():
+        library.entries(workspace.checkpoints)  # so that links find them
+    queue = Queue(workspaces.folder)
+    demo = build_page(library, workspaces, queue)
     demo.queue(max_size=64)
     demo.launch(
         server_name=host, server_port=port, prevent_thread_lock=True, theme=THEME, css=CSS, i18n=I18N,
         max_file_size="1gb", enable_monitoring=False, run_history=False, footer_links=["api"],
+        app_kwargs={"middleware": [Middleware(VisitorCookie)] if workspaces.public else []},
     )  # fmt: skip
+    queue.open()
     threading.Thread(target=_warm_up, args=(library,), daemon=True).start()
     if block:
         demo.block_thread()

@@ -11,10 +11,12 @@ import gradio as gr
 
 from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
+from seg_demo.jobs.workspace import Workspace
 from seg_demo.ui.canvas import SegmentationCanvas
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.results import Captions, Results, segment_files
 from seg_demo.ui.uploads import PicturesInput
+from seg_demo.ui.visitors import Visitors
 
 MAX_PICTURES = 50
 # What phones save is let through to `read_image`, which says what to do about it.
@@ -41,8 +43,8 @@ class ModelPicker(gr.Dropdown):
 class SegmentTab:
     """Builds the tab inside `demo`, the `gr.Blocks` that is being built, and answers its events."""
 
-    def __init__(self, demo: gr.Blocks, library: Library) -> None:
-        self.library = library
+    def __init__(self, demo: gr.Blocks, library: Library, visitors: Visitors) -> None:
+        self.library, self.visitors = library, visitors
         default = self.default_model()
         with gr.Row(elem_classes="segment-tab"):
             with gr.Column(scale=1, min_width=280):
@@ -116,12 +118,13 @@ class SegmentTab:
     def default_model(self) -> str:
         return next(iter(self.library.entries()))
 
-    def model_choices(self) -> list[tuple[str, str]]:
-        """(shown title, name) of every model that can be chosen now."""
-        return [(entry.title, entry.name) for entry in self.library.entries().values()]
+    def model_choices(self, workspace: Workspace | None = None) -> list[tuple[str, str]]:
+        """(shown title, name) of every model that can be chosen now, a visitor's own among them."""
+        entries = self.library.entries(workspace.checkpoints if workspace else None)
+        return [(entry.title, entry.name) for entry in entries.values()]
 
-    def refresh_models(self) -> gr.Dropdown:
-        return gr.Dropdown(choices=self.model_choices())  # type: ignore[arg-type]
+    def refresh_models(self, request: gr.Request) -> gr.Dropdown:
+        return gr.Dropdown(choices=self.model_choices(self.visitors.of(request)))  # type: ignore[arg-type]
 
     def example_files(self, model: str) -> list[str]:
         """Pictures that suit a model: drawn newts, or everyday photos for the pretrained ones."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
 
 import gradio as gr
 
+from seg_demo.ui.background import Progress, followed
 from seg_demo.ui.fragment import Fragment, Node, element
 from seg_demo.ui.i18n import text
 
 Updates = dict[gr.blocks.Block, Any]
+Result = TypeVar("Result")
 
 
 class StatusRow:
@@ -40,3 +43,16 @@ class StatusRow:
         """kind: "problem", or "stopped" for what the visitor wanted."""
         told: Node = element("p", sentence, role="alert", class_=f"status {kind}")
         return {self.words: [told], self.stop: gr.Button(visible=False)}
+
+    def following(self, work: Callable[[Progress], Result], sentence: str) -> Generator[Updates, None, Result]:
+        """Do the work in a thread, telling how far it is; returns its result. Ends it where this is closed."""
+        yield self.working(sentence)
+        steps = followed(work)
+        try:
+            while True:
+                done, total = next(steps)
+                yield self.working(sentence, done / max(1, total))
+        except StopIteration as end:
+            return end.value
+        finally:
+            steps.close()

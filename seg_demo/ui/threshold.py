@@ -247,7 +247,7 @@ class ThresholdTab(ThresholdForm):
     def measure_example(
         self, split: str, look: Look | None, value: LabValue | None, request: gr.Request
     ) -> Iterator[Updates]:
-        from seg_demo.ui.finetune.tab import EXAMPLE
+        from seg_demo.ui.finetune.pictures import EXAMPLE
 
         yield from self.measure(EXAMPLE, say("th_drawn", language_of(request)), split, look, value, request)
 

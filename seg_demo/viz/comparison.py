@@ -1,6 +1,8 @@
-"""An image, its label map and a prediction, side by side."""
+"""An image, its label map and predictions, side by side."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -19,13 +21,20 @@ def comparison(
     image: (H, W, 3) uint8. label_map, predicted: (H, W) uint8 class ids. Smaller pictures keep their size; ignored
     pixels are shown in the colour that the palette has for them.
     """
-    height, width = label_map.shape
+    return side_by_side(image, (label_map, predicted), classes, longest)
+
+
+def side_by_side(
+    image: np.ndarray, label_maps: Sequence[np.ndarray], classes: ClassMap, longest: int = 320
+) -> np.ndarray:
+    """(h, (1 + n) w + 4 n, 3) uint8: the image, and each of n label maps over it; otherwise as `comparison`."""
+    height, width = image.shape[:2]
     scale = min(1.0, longest / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-    panels = [small]
-    for ids in (label_map, predicted):
-        fewer = np.asarray(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
-        panels.append(np.where((fewer == classes.ignore_index)[..., None], 255, overlay(small, fewer, classes)))
     white = np.full((size[1], GAP, 3), 255, np.uint8)
-    return np.concatenate([panels[0], white, panels[1], white, panels[2]], axis=1).astype(np.uint8)
+    panels = [small]
+    for ids in label_maps:
+        fewer = np.asarray(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
+        panels += [white, np.where((fewer == classes.ignore_index)[..., None], 255, overlay(small, fewer, classes))]
+    return np.concatenate(panels, axis=1).astype(np.uint8)

@@ -1,10 +1,19 @@
 // Nodes: elements of the page made by the scripts.
 
+const SVG = "http://www.w3.org/2000/svg";
+
 function make(tag, name, content = "") {
   const node = document.createElement(tag);
   node.className = name;
   node.textContent = content; // names are the user's: text, never markup
   return node;
+}
+
+/** An element of a drawing. */
+function node(tag, attributes) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
 }
 
 function swatch(color) {

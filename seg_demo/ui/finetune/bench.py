@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
 import os
 import re
 import shutil
-import tempfile
 import threading
 import uuid
 import zipfile
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
 # Folders in a home, which are never named to the visitor.
 UNPACKED, COLLECTED, CONVERTED, REPAIRED = "unpacked", "collected", "converted", "repaired"
+CLASSES, RECORD = "classes.txt", "brought.json"
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,8 @@ class Bench:
     """A data set that was brought and checked.
 
     home: a folder of its own, which goes when the next data set comes. name: what the visitor calls it. folder: in it
-    or elsewhere, with label maps. reasons: how it came to be.
+    or elsewhere, with label maps. reasons: how it came to be. names: class names by which the label maps are read, or
+    nothing. painted: class names whose colours are shown instead of those that were found, or nothing.
     """
 
     home: Path
@@ -52,6 +51,8 @@ class Bench:
     reasons: tuple[Sentence, ...]
     checked: Checked
     mended: Mended | None = None
+    names: str = ""
+    painted: str = ""
 
     @property
     def shown(self) -> Checked:
@@ -61,17 +62,9 @@ class Bench:
 # Homes -----------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _homes() -> Path:
-    """Where homes are made until there are workspaces with quotas; it goes when the server ends."""
-    folder = Path(tempfile.mkdtemp(prefix="seg_demo-page-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def new_home() -> Path:
-    """A new empty folder for one data set of one visitor; its name is made here and cannot be guessed."""
-    home = _homes() / uuid.uuid4().hex
+def new_home(brought: Path) -> Path:
+    """A new empty folder in `brought` for one data set of one visitor; its name cannot be guessed."""
+    home = brought / uuid.uuid4().hex
     home.mkdir(parents=True)
     return home
 
@@ -79,6 +72,7 @@ def new_home() -> Path:
 def remove(bench: Bench | None) -> None:
     """Delete what a bench has on disk, without making the caller wait."""
     if bench:
+        (bench.home / RECORD).unlink(missing_ok=True)  # so that it is not taken up again
         threading.Thread(target=shutil.rmtree, args=(bench.home,), kwargs={"ignore_errors": True}).start()
 
 
@@ -111,17 +105,16 @@ def bring(files: Sequence[Path], home: Path, names: str, order: str, progress: P
     from seg_demo.data.intake import bring_in
 
     name = files[0].name if len(files) == 1 else f"{files[0].name} (+{len(files) - 1})"
-    with _as_brought(home, name):
-        named = _named(home / "classes.txt", names)
+    with as_brought(home, name):
+        named = _named(home / CLASSES, names)
         brought = bring_in(
             collect(files, home), home, classes=named.classes.names if named else None,
             order=[line.strip() for line in order.splitlines() if line.strip()] or None, progress=progress,
         )  # fmt: skip
         # What was painted has the names in their places already.
-        checked = _check(brought.folder, home, "" if brought.converted else names, progress)
-        if brought.converted and named and named.colors_given:
-            checked = recolored(checked, named)
-    return Bench(home, name, brought.folder, brought.reasons, checked)
+        used, painted = ("", names) if brought.converted else (names, "")
+        checked = check_again(brought.folder, home, used, painted, progress)
+    return Bench(home, name, brought.folder, brought.reasons, checked, None, used, painted)
 
 
 def collect(files: Sequence[Path], home: Path) -> Path:
@@ -163,15 +156,13 @@ def renamed(bench: Bench, names: str, progress: Progress | None = None) -> Bench
     Where the label maps hold colours, a colour is what tells a class; where they hold numbers, it only shows it.
     """
     by_color = bool(bench.checked.folder.reading.decoding.colors)
-    with _as_brought(bench.home, bench.name):
-        named = _named(bench.home / "classes.txt", names)
+    with as_brought(bench.home, bench.name):
+        named = _named(bench.home / CLASSES, names)
         if named is None:
             raise UserError("There is no class name. Write one a line, the background first.")
-        text = names if by_color else "\n".join(named.classes.names)
-        checked = _check(bench.folder, bench.home, text, progress)
-        if not by_color and named.colors_given:
-            checked = recolored(checked, named)
-    return replace(bench, checked=checked, mended=None)
+        used, painted = (names, "") if by_color else ("\n".join(named.classes.names), names)
+        checked = check_again(bench.folder, bench.home, used, painted, progress)
+    return replace(bench, checked=checked, mended=None, names=used, painted=painted)
 
 
 def recolored(checked: Checked, named: NamedClasses) -> Checked:
@@ -184,11 +175,14 @@ def recolored(checked: Checked, named: NamedClasses) -> Checked:
     )
 
 
-def _check(folder: Path, home: Path, names: str, progress: Progress | None) -> Checked:
+def check_again(folder: Path, home: Path, names: str, painted: str, progress: Progress | None) -> Checked:
+    """What the check says, by class names and colours as `Bench` has them."""
     from seg_demo.data.check import check
 
-    class_file = home / "classes.txt"
-    return check(folder, class_file=class_file if _named(class_file, names) else None, progress=progress)
+    class_file = home / CLASSES
+    checked = check(folder, class_file=class_file if _named(class_file, names) else None, progress=progress)
+    shown = _named(class_file, painted)
+    return recolored(checked, shown) if shown and shown.colors_given else checked
 
 
 def _named(path: Path, names: str) -> NamedClasses | None:
@@ -220,13 +214,10 @@ def mend(bench: Bench, chosen: Collection[str], downloads: Path, progress: Progr
     from seg_demo.data.check import check, repair
 
     out = bench.home / f"{REPAIRED}-{uuid.uuid4().hex}"
-    with _as_brought(bench.home, bench.name):
+    with as_brought(bench.home, bench.name):
         done = repair(bench.checked, out, chosen, progress)
         checked = check(out, progress=progress)
-    folder = downloads / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    archive = packed(out, folder / f"{_file_name(bench.name)}-repaired.zip")
-    return replace(original(bench), mended=Mended(done, checked, archive))
+    return replace(original(bench), mended=Mended(done, checked, download_of(out, bench.name, downloads)))
 
 
 def original(bench: Bench) -> Bench:
@@ -234,6 +225,13 @@ def original(bench: Bench) -> Bench:
     if bench.mended:
         shutil.rmtree(bench.mended.done.out, ignore_errors=True)
     return replace(bench, mended=None)
+
+
+def download_of(folder: Path, name: str, downloads: Path) -> Path:
+    """A ZIP of a folder for the visitor, in a new folder in `downloads`."""
+    place = downloads / uuid.uuid4().hex
+    place.mkdir(parents=True)
+    return packed(folder, place / f"{_file_name(name)}-repaired.zip")
 
 
 def packed(folder: Path, archive: Path) -> Path:
@@ -251,11 +249,26 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", stem)[:80].strip("._") or "data"
 
 
+def written(bench: Bench, out: Path, progress: Progress | None = None) -> Path:
+    """Write what is shown to `out`, in this project's layout, for a run that keeps it whatever is brought next.
+
+    Pictures with errors are left out. Raises `UserError` where nothing could be learned from it, or the disk is full.
+    """
+    from seg_demo.data.check import repair
+
+    if not bench.shown.report.may_train:
+        raise UserError("{name} still has errors. Repair it, or mend the files that the check names.", name=bench.name)
+    with as_brought(bench.home, bench.name):
+        repair(bench.shown, out, (), progress)
+    return out
+
+
 # Words -----------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def _as_brought(home: Path, name: str) -> Iterator[None]:
+def as_brought(home: Path, name: str) -> Iterator[None]:
+    """Errors that are raised name files as they were brought."""
     try:
         yield
     except UserError as error:

@@ -8,6 +8,8 @@ from pathlib import Path
 import gradio as gr
 
 from seg_demo.errors import Sentence, UserError
+from seg_demo.settings import Setting, settings_of
+from seg_demo.train.config import TrainConfig
 
 LANGUAGES = ("en", "ja", "zh")
 # Gradio's page knows Chinese by these two names only; a browser set to another, such as zh-HK, gets English.
@@ -18,7 +20,13 @@ def _read(kind: str, language: str) -> dict[str, str]:
     return json.loads((Path(__file__).parent / f"{kind}.{language}.json").read_text("utf-8"))
 
 
-TEXTS = {language: _read("texts", language) for language in LANGUAGES}
+# What each setting of a training run does; in English it stands in the configuration itself.
+_SETTINGS = {language: _read("settings", language) for language in LANGUAGES[1:]}
+_SETTINGS["en"] = {path: one.sentence for path, one in settings_of(TrainConfig).items()}
+TEXTS = {
+    language: _read("texts", language) | {f"setting_{path}": told for path, told in _SETTINGS[language].items()}
+    for language in LANGUAGES
+}
 # English error templates -> templates in the language; English itself needs none.
 ERRORS = {language: _read("errors", language) for language in LANGUAGES[1:]}
 
@@ -29,6 +37,11 @@ def text(key: str) -> str:
     """A text of the page that the visitor's browser shows in its own language."""
     assert key in TEXTS["en"], key
     return I18N(key)  # type: ignore[return-value]  # Gradio's components take it wherever they take a string
+
+
+def setting_text(setting: Setting) -> str:
+    """What a setting does, as the visitor's browser shows it in its own language."""
+    return text(f"setting_{setting.path}")
 
 
 def language_of(request: gr.Request | None) -> str:

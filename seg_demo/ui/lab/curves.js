@@ -1,6 +1,5 @@
 // Curves: precision over recall, F1 and IoU over the threshold, and the calibration, as small diagrams.
 
-const SVG = "http://www.w3.org/2000/svg";
 const SIDE = 200; // of the square that the curves are drawn in
 
 class Curves {
@@ -50,12 +49,6 @@ class Curves {
     place(second, at, now.iou);
     levels.querySelector(".lab-now").setAttribute("transform", `translate(${SIDE * at} 0)`);
   }
-}
-
-function node(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
 }
 
 /** Empties a diagram, draws its grid and ticks, and what is given. */

@@ -1,0 +1,172 @@
+"""The folder of one user of the page: runs, checkpoints, and the pictures that were brought last."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+from seg_demo.errors import UserError, shorten
+
+TOKEN = re.compile(r"[\w-]{32}")
+KEPT_DAYS = 7  # since a visitor was last here, in public
+LONGEST_NAME = 60
+
+
+def home() -> Path:
+    """Where the page keeps things: $SEG_DEMO_HOME, or a folder of the user's cache."""
+    return Path(os.environ.get("SEG_DEMO_HOME") or Path.home() / ".cache" / "seg_demo")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where the things of one user are.
+
+    runs: a folder for each run. checkpoints: those that are the user's own. brought: data sets as they were brought, of
+    which the last one is worked with. desk: pictures that are labelled in the page. public: whether strangers use the
+    page, too, who must not see any of it.
+    """
+
+    runs: Path
+    checkpoints: Path
+    brought: Path
+    desk: Path
+    public: bool = False
+
+    def run_folders(self) -> list[Path]:
+        """The folders of all runs, the newest first."""
+        found = self.runs.iterdir() if self.runs.is_dir() else ()
+        folders = [path for path in found if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")]
+        return sorted(folders, key=_age)
+
+    def run_folder(self, name: str) -> Path:
+        """The folder of a run by its name, which comes from a browser. Raises `UserError` where it is not there."""
+        for folder in self.run_folders():
+            if folder.name == name:
+                return folder
+        raise UserError("There is no run {name} here any more. Choose another one.", name=shorten(name))
+
+    def new_run(self, name: str) -> Path:
+        """A new, empty folder for a run, called `name` with a number."""
+        stem = plain_name(name)
+        self.runs.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            folder = self.runs / f"{stem}-{number}"
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+
+    def keep(self, checkpoint: Path, name: str) -> Path:
+        """Copy a checkpoint of a run under a name of its own, with its model card; returns the folder.
+
+        Raises `UserError` where the name cannot be, is taken, or the checkpoint is not there.
+        """
+        target = self._free(name)
+        kept = load_checkpoint(checkpoint)
+        return save_checkpoint(target, kept.model, kept.config)
+
+    def rename(self, name: str, other: str) -> Path:
+        """Give a checkpoint of one's own another name; its model card says so, too."""
+        folder = self.checkpoints / check_name(name)
+        target = self._free(other)
+        kept = load_checkpoint(folder)
+        save_checkpoint(target, kept.model, kept.config)
+        shutil.rmtree(folder)
+        return target
+
+    def remove(self, name: str) -> None:
+        """Delete a checkpoint of one's own. Raises `UserError` where there is none of that name."""
+        folder = self.checkpoints / check_name(name)
+        if not (folder / "config.json").is_file():
+            raise UserError("There is no checkpoint {name} here any more.", name=folder.name)
+        shutil.rmtree(folder)
+
+    def _free(self, name: str) -> Path:
+        target = self.checkpoints / check_name(name)
+        if target.exists():
+            raise UserError("There is a checkpoint {name} already. Choose another name.", name=target.name)
+        return target
+
+
+class Workspaces:
+    """Which user has which workspace: on one's own computer there is one; in public each visitor has one.
+
+    root: the folder in which checkpoints/ and runs/ lie on one's own computer.
+    """
+
+    def __init__(self, root: Path, public: bool = False, folder: Path | None = None) -> None:
+        self.root, self.public = root, public
+        self.folder = folder or home()
+
+    def of(self, token: str | None) -> Workspace:
+        """The workspace of a visitor; token: a secret of `new_token`, which nobody else knows.
+
+        Who comes without one, as programs do, gets a new one that is forgotten.
+        """
+        if not self.public:
+            runs = self.root / "runs"
+            # Beside the runs, so that files can be linked.
+            return Workspace(runs, self.root / "checkpoints", runs / ".brought", runs / ".desk")
+        token = token if token and TOKEN.fullmatch(token) else new_token()
+        place = self.folder / "workspaces" / token
+        with contextlib.suppress(OSError):
+            os.utime(place)
+        return self._in(place)
+
+    @staticmethod
+    def _in(place: Path) -> Workspace:
+        return Workspace(place / "runs", place / "checkpoints", place / "brought", place / "desk", public=True)
+
+    def clean_up(self) -> None:
+        """Remove what visitors have left behind who have not been here for long."""
+        for place in (self.folder / "workspaces").glob("*") if self.public else ():
+            if time.time() - place.stat().st_mtime > KEPT_DAYS * 24 * 3600:
+                shutil.rmtree(place, ignore_errors=True)
+
+    def all(self) -> Iterator[Workspace]:
+        """Every workspace that there is."""
+        if not self.public:
+            yield self.of(None)
+            return
+        for place in sorted((self.folder / "workspaces").glob("*")):
+            if TOKEN.fullmatch(place.name):
+                yield self._in(place)
+
+
+def new_token() -> str:
+    """A secret that names a workspace and cannot be guessed."""
+    return secrets.token_urlsafe(24)
+
+
+def check_name(name: str) -> str:
+    """A name for a checkpoint folder as it was typed. Raises `UserError` where it cannot be one."""
+    name = name.strip()
+    if not re.fullmatch(r"\w[\w .+-]*", name) or len(name) > LONGEST_NAME or name.endswith((".", " ")):
+        raise UserError(
+            "A checkpoint cannot be called {name}. Use up to {most} letters, digits, - and _.",
+            name=shorten(name), most=LONGEST_NAME,
+        )  # fmt: skip
+    return name
+
+
+def plain_name(name: str) -> str:
+    """What of a name suits a folder on every system."""
+    return re.sub(r"[^\w-]+", "-", name.strip())[:40].strip("-_") or "run"
+
+
+def _age(folder: Path) -> float:
+    """For sorting, what was made last first: by its pictures, which come first and stay as they are."""
+    for made in (folder / "data", folder):
+        with contextlib.suppress(OSError):
+            return -made.stat().st_mtime
+    return 0.0

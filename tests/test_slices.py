@@ -1,0 +1,225 @@
+"""Training in slices, with the real `spaces` in its ZeroGPU mode; see zero_gpu.py for what is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import ROOT
+from training import same, state, weights
+
+from seg_demo.cli.main import main
+from seg_demo.jobs.files import read_object
+from seg_demo.jobs.job import Job, State
+from seg_demo.jobs.queue import Queue
+from seg_demo.jobs.slices import Order, SliceRunner, train_slice, zero_gpu
+
+DURATION = 4  # seconds: two for steps
+FLAGS = [
+    *("--preset", "newts-binary", "--data", "procedural:4", "--no-check", "--model.arguments", '{"width": 4, "depth": 2}'),
+    *("--data.crop", "32", "--data.drawn_pictures", "0", "--data.drawn_share", "0", "--batch_size", "2"),
+    *("--precision", "float32", "--validation.every", "1000000", "--validation.pictures", "0"),
+]  # fmt: skip
+
+
+class Space:
+    """A process that stands for the Space, and what it was lent."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, str(ROOT / "tests" / "zero_gpu.py"), str(home), str(DURATION)]
+        self.log = (home / "space.log").open("wb")
+        self.server = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
+        )
+        self._until("ready")
+        self.queue = Queue(home, ["cpu"], SliceRunner())
+
+    def _until(self, word: str) -> None:
+        assert self.server.stdout
+        for line in self.server.stdout:
+            if line.strip() == word:
+                return
+        pytest.fail((self.home / "space.log").read_text()[-3000:])
+
+    def visit(self, token: str, job: Job) -> None:
+        assert self.server.stdin
+        self.server.stdin.write(f"{token} {job.folder}\n")
+        self.server.stdin.flush()
+        self._until("seen")
+
+    def submit(self, name: str, *flags: str) -> Job:
+        job = Job(self.home / "runs" / name)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        self.queue.submit(job, flags)
+        return job
+
+    def lent(self, what: str) -> list[dict[str, Any]]:
+        found = [json.loads(line) for line in (self.home / "lender.jsonl").read_text().splitlines()]
+        return [one for one in found if one["what"] == what]
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
+    if not torch.version.cuda or os.name == "nt":
+        pytest.skip("spaces' ZeroGPU mode needs a build of torch with CUDA, and a system that can fork")
+    space = Space(tmp_path_factory.mktemp("space"))
+    yield space
+    space.server.kill()
+    space.server.wait()
+    space.log.close()
+
+
+def wait(found: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """What `found` gives, once it gives something."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def ended(job: Job) -> State:
+    wait(lambda: not job.state.live)
+    return job.state
+
+
+def starts(job: Job) -> list[int]:
+    return [event["step"] for event in job.run.events() if event["event"] == "RunStarted"]
+
+
+def fork(job: Job) -> int:
+    """The process of the slice that is under way, once it has done a step of its own."""
+    wait(lambda: job.state.step > (starts(job) or [10**9])[-1])
+    return int(read_object(job.folder / "state" / "slice.json")["number"])
+
+
+def test_slices_come_to_the_weights_of_a_run_that_was_never_cut(space: Space, tmp_path: Path) -> None:
+    words = [*FLAGS, "--data.workers", "0", "--device", "cpu"]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert main(["train", "--run", str(tmp_path / "some"), *words, "--steps", "40"]) == 0
+        done = [event for event in Job(tmp_path / "some").run.events() if event["event"] == "StepDone"]
+        steps = int(4.5 * 20 / (done[-1]["seconds"] - done[19]["seconds"]))
+        assert main(["train", "--run", str(tmp_path / "whole"), *words, "--steps", str(steps)]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    before = len(space.lent("allow"))
+    # A process of this kind can have no others, whatever was asked for.
+    job = space.submit("sliced", *FLAGS, "--steps", str(steps), "--data.workers", "2")
+    assert ended(job).kind == "finished"
+    parts = starts(job)
+    assert len(parts) >= 3 and parts == sorted(set(parts)) and parts[0] == 0
+    lent = space.lent("allow")[before:]
+    assert len({one["pid"] for one in lent}) == len(lent) == len(parts)  # each in a process of its own
+    assert space.lent("schedule")[-1]["durationSeconds"] == str(DURATION)
+    assert same(weights(job.run.last), weights(tmp_path / "whole" / "last"))
+    assert same(state(job.folder), state(tmp_path / "whole"))
+
+
+def test_stop_is_heard_between_steps_and_resume_goes_on(space: Space) -> None:
+    job = space.submit("stopped", *FLAGS, "--steps", "1000000")
+    fork(job)
+    asked = time.monotonic()
+    space.queue.stop(job)
+    found = ended(job)
+    assert time.monotonic() - asked < 2
+    assert found.kind == "stopped" and found.can_resume
+    assert str(found.sentence).startswith(f"Stopped after step {found.step}.")
+    assert job.run.progress() and job.run.progress().step == found.step
+    space.queue.submit(job)
+    wait(lambda: job.state.step > found.step)
+    space.queue.stop(job)
+    assert ended(job).step > found.step
+    assert starts(job)[-1] >= found.step
+
+
+def test_after_a_killed_fork_the_next_slice_goes_on_from_the_saved_state(space: Space) -> None:
+    job = space.submit("killed", *FLAGS, "--steps", "1000000", "--save_every", "0.1")
+    process = fork(job)
+    wait(lambda: job.run.has_state)
+    os.kill(process, 9)
+    saved = job.run.progress().step
+    wait(lambda: len(starts(job)) > 1)
+    assert job.state.live
+    assert starts(job)[1] == saved > 0
+    space.queue.stop(job)
+    assert ended(job).kind == "stopped"
+
+
+def test_a_failing_run_ends_in_its_sentence_and_the_next_one_begins(space: Space) -> None:
+    bad = space.submit("bad", *FLAGS, "--steps", "1000000", "--data", "procedural:4", "--split", "nowhere")
+    good = space.submit("good", *FLAGS, "--steps", "2")
+    found = ended(bad)
+    assert found.kind == "failed" and "nowhere" in str(found.sentence)
+    assert ended(good).kind == "finished"
+
+
+def test_the_visitor_who_asked_pays_and_is_told_when_nothing_is_left(space: Space) -> None:
+    job = Job(space.home / "runs" / "paid")
+    space.visit("visitor-1", job)
+    space.submit("paid", *FLAGS, "--steps", "1000000")
+    fork(job)
+    assert space.lent("schedule")[-1]["token"] == "visitor-1"
+    space.visit("spent", job)
+    found = ended(job)
+    assert found.kind == "failed" and found.can_resume and found.step > 0
+    assert "ZeroGPU lends no GPU" in str(found.sentence)
+
+
+def test_stop_ends_a_step_that_takes_too_long(space: Space) -> None:
+    """As the queue does after a while: whatever the fork does, it is over."""
+    job = space.submit("stuck", *FLAGS, "--steps", "1000000")
+    process = fork(job)
+    os.kill(process, 19)  # SIGSTOP
+    asked = time.monotonic()
+    space.queue.stop(job)
+    found = ended(job)
+    assert time.monotonic() - asked < 3
+    assert found.kind == "stopped" and str(found.sentence).startswith("Stopped at once, at step")
+
+
+def test_forks_that_are_always_killed_end_the_run(space: Space) -> None:
+    job = space.submit("memory", *FLAGS, "--steps", "1000000", "--save_every", "1000")
+    killed: set[int] = set()
+    while job.state.live:
+        number = read_object(job.folder / "state" / "slice.json").get("number")
+        if number not in killed and starts(job):
+            killed.add(number)
+            os.kill(number, 9)
+        time.sleep(0.02)
+    found = job.state
+    assert len(killed) == 2
+    assert found.kind == "failed"
+    assert "most likely because memory ran out" in str(found.sentence)
+
+
+def test_a_slice_that_nobody_waits_for_does_nothing(tmp_path: Path) -> None:
+    job = Job(tmp_path / "run")
+    job.note(started=2.0, stop_asked=3.0)
+    assert train_slice(Order(str(job.folder), "cpu", 2.0, 60)) == 143
+    job.note(started=4.0, stop_asked=0.0)  # begun anew, while it waited for a GPU
+    assert train_slice(Order(str(job.folder), "cpu", 2.0, 60)) == 143
+    assert not job.run.exists
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", True), ("1", True), ("false", False), ("", False)])
+def test_zero_gpu_is_known_by_the_environment(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", value)
+    assert zero_gpu() == expected
+
+
+def test_zero_gpu_without_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    assert not zero_gpu()

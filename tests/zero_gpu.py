@@ -1,0 +1,138 @@
+"""A Space with ZeroGPU on this machine: `python tests/zero_gpu.py HOME DURATION` trains what the queue in HOME holds.
+
+`spaces` is the real one, in its ZeroGPU mode: it patches torch, asks for a GPU, forks a daemon process for each call,
+pickles what goes in and out, and hears of killed processes. Others are:
+
+- the service that lends GPUs, and ends the processes that have them: `Lender`, over HTTP, as `spaces` speaks to it;
+- `init` and `move` of spaces.zero.torch, which bring a forked process and tensors to a GPU: there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+class Lender(ThreadingHTTPServer):
+    """Lends one GPU for the time that is asked for; kills the process that has it when that is over.
+
+    What is asked is kept as JSON lines in `log`. A visitor whose token is "spent" gets nothing.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Conversation)
+        self.log, self.count = log, 0
+        self.timers: dict[str, threading.Timer] = {}
+        self.having: dict[str, int] = {}
+        log.touch()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def note(self, what: str, asked: dict[str, str]) -> None:
+        with self.log.open("a") as lines:
+            lines.write(json.dumps({"what": what, **asked}) + "\n")
+
+    def schedule(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if asked.get("token") == "spent":
+            return 429, {"left": 0, "wait": 3600}
+        self.count += 1
+        token = f"allowed-{self.count}"
+        self.timers[token] = threading.Timer(float(asked["durationSeconds"]), self.end, [token])
+        return 200, {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "", "allowToken": token}
+
+    def allow(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        self.having[asked["allowToken"]] = int(asked["pid"])
+        self.timers[asked["allowToken"]].start()
+        return 200, {}
+
+    def release(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        return (200, {}) if self.end(asked["allowToken"]) else (404, {})
+
+    def end(self, token: str) -> bool:
+        process = self.having.pop(token, None)
+        self.timers[token].cancel()
+        if process:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        return process is not None
+
+
+class Conversation(BaseHTTPRequestHandler):
+    server: Lender
+
+    def do_POST(self) -> None:
+        url = urlsplit(self.path)
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        what = url.path.strip("/")
+        self.server.note(what, asked)
+        code, answer = (200, {}) if what == "startup-report" else getattr(self.server, what)(asked)
+        body = json.dumps(answer).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Headers(dict[str, str]):
+    """With what `spaces` looks for in those of a request."""
+
+
+class Request:
+    """What `spaces` reads of Gradio's."""
+
+    def __init__(self, token: str) -> None:
+        self.headers = Headers({"x-ip-token": token})
+
+
+def main(home: Path, duration: int) -> None:
+    lender = Lender(home / "lender.jsonl")
+    os.environ |= {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": lender.url}
+
+    from seg_demo.jobs.job import Job
+    from seg_demo.jobs.queue import Queue
+    from seg_demo.jobs.slices import SliceRunner, zero_gpu
+
+    assert zero_gpu()
+    runner = SliceRunner(duration)
+
+    import torch
+    from gradio.context import LocalContext
+    from spaces.zero import torch as zero_torch
+
+    zero_torch.init = lambda uuid: None  # type: ignore[assignment]
+    zero_torch.move = lambda callback=None: None  # type: ignore[assignment]
+    # As a page that has computed and been asked: threads that a fork does not have, and torch's CUDA replaced.
+    torch.ones(512, 512).matmul(torch.ones(512, 512)).sum()
+    assert torch.cuda.is_available() and not torch.cuda.is_initialized()
+    queue = Queue(home, ["cpu"], runner)
+    queue.open()
+    print("ready", flush=True)
+    # A fork closes sys.stdin, and would wait for whoever reads it.
+    visits, sys.stdin = sys.stdin, open(os.devnull)
+    for line in visits:  # "TOKEN FOLDER": this visitor asks for, or looks at, this run
+        token, _, folder = line.strip().partition(" ")
+        LocalContext.request.set(Request(token))
+        runner.submitted(Job(folder))
+        print("seen", flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
