@@ -471,7 +471,8 @@ def test_the_screen_shows_the_labels_at_any_zoom(brush: Page) -> None:
     for keys in [(), ("+",) * 3, ("+",) * 3, ("ArrowRight", "ArrowDown")]:
         brush.key(*keys)
         assert_shown(brush, 60)
-    brush.drag((40, 40), (45, 42), (41, 45))
+    brush.size(3)
+    brush.drag((41, 28), (46, 30), (42, 31))
     assert brush.state("steps") == 1
     assert_shown(brush, 60)  # only a rectangle was painted again
     brush.key("Control+z")

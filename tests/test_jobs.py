@@ -521,7 +521,7 @@ def test_problems_of_a_real_run(real: Queue, squares_folder: Path, tmp_path: Pat
     assert state.sentence.startswith("no is no folder. Give the folder")
     assert str(tmp_path) not in state.sentence
     wild = job(tmp_path, "wild-1")
-    real.submit(wild, flags(squares_folder, 40, "--optimizer.learning_rate", "1e30"))
+    real.submit(wild, flags(squares_folder, 40, "--optimizer.learning_rate", "1000000"))
     state = reach(wild, "failed", seconds=90)
     assert state.sentence is not None
     assert state.sentence.template.startswith("The {what} grew beyond all bounds at step {step}. Lower")

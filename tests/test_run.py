@@ -92,6 +92,20 @@ def test_one_process_at_a_time(held: Run) -> None:
     again.close()
 
 
+def test_whether_a_run_is_held_and_how_far_it_is(held: Run) -> None:
+    """Asked from outside, without the weights."""
+    assert Run(held.folder).held
+    assert Run(held.folder).progress() is None
+    held.save_state({"a": torch.zeros(1000)}, progress(step=4))
+    assert Run(held.folder).progress() == Progress(step=4)
+    held.close()
+    assert not Run(held.folder).held
+    for damage in (b"", b"\xff" * 100, (10**6).to_bytes(8, "little") + b"{"):
+        (held.folder / "state" / "state.safetensors").write_bytes(damage)
+        assert Run(held.folder).progress() is None
+    assert not Run(held.folder / "nowhere").held
+
+
 def test_a_folder_that_is_held_before_it_is_a_run(held: Run) -> None:
     (held.folder / "config.json").unlink()
     assert message(lambda: Run(held.folder).begin(QUICK, {})).startswith("Another process is training in ")
@@ -123,11 +137,14 @@ def test_folders_that_no_run_begins_in(held: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in other.iterdir()) == ["a.txt", "b.txt"]
 
 
-@pytest.mark.parametrize("files", [(), ("log.txt",), ("state/lock",), (".config.json.part",)])
+@pytest.mark.parametrize(
+    "files",
+    [(), ("log.txt",), ("state/lock",), (".config.json.part",), ("job.json", "process.log", "data/train/a.png")],
+)
 def test_folders_that_a_run_begins_in(files: tuple[str, ...], tmp_path: Path) -> None:
     """Among them one whose process was killed while it began."""
     for file in files:
-        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("")
     begun = Run(tmp_path)
     begun.begin(QUICK, {})

@@ -1,4 +1,4 @@
-"""A Space with ZeroGPU on this machine: `python tests/zero_gpu.py HOME DURATION` trains what the queue in HOME holds.
+"""A Space with ZeroGPU on this machine: `python tests/zero_gpu.py HOME DURATION RESERVE` trains what its page is asked for.
 
 `spaces` is the real one, in its ZeroGPU mode: it patches torch, asks for a GPU, forks a daemon process for each call,
 pickles what goes in and out, and hears of killed processes. Others are:
@@ -90,18 +90,7 @@ class Conversation(BaseHTTPRequestHandler):
         pass
 
 
-class Headers(dict[str, str]):
-    """With what `spaces` looks for in those of a request."""
-
-
-class Request:
-    """What `spaces` reads of Gradio's."""
-
-    def __init__(self, token: str) -> None:
-        self.headers = Headers({"x-ip-token": token})
-
-
-def main(home: Path, duration: int) -> None:
+def main(home: Path, duration: int, reserve: int) -> None:
     lender = Lender(home / "lender.jsonl")
     os.environ |= {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": lender.url}
 
@@ -110,29 +99,32 @@ def main(home: Path, duration: int) -> None:
     from seg_demo.jobs.slices import SliceRunner, zero_gpu
 
     assert zero_gpu()
-    runner = SliceRunner(duration)
+    queue = Queue(home, ["cpu"], runner := SliceRunner(duration, reserve))
 
+    import gradio as gr
     import torch
-    from gradio.context import LocalContext
     from spaces.zero import torch as zero_torch
 
     zero_torch.init = lambda uuid: None  # type: ignore[assignment]
     zero_torch.move = lambda callback=None: None  # type: ignore[assignment]
-    # As a page that has computed and been asked: threads that a fork does not have, and torch's CUDA replaced.
+    # As a page that has computed already: torch has threads, which forks do not have.
     torch.ones(512, 512).matmul(torch.ones(512, 512)).sum()
     assert torch.cuda.is_available() and not torch.cuda.is_initialized()
-    queue = Queue(home, ["cpu"], runner)
-    queue.open()
-    print("ready", flush=True)
-    # A fork closes sys.stdin, and would wait for whoever reads it.
-    visits, sys.stdin = sys.stdin, open(os.devnull)
-    for line in visits:  # "TOKEN FOLDER": this visitor asks for, or looks at, this run
-        token, _, folder = line.strip().partition(" ")
-        LocalContext.request.set(Request(token))
+
+    def submit(folder: str, flags: list[str]) -> None:
+        queue.submit(Job(folder), flags)
+
+    def look(folder: str) -> None:
         runner.submitted(Job(folder))
-        print("seen", flush=True)
-    os._exit(0)
+
+    with gr.Blocks() as page:
+        gr.api(submit)
+        gr.api(look)
+    page.launch(prevent_thread_lock=True, quiet=True)
+    queue.open()
+    print(page.local_url, flush=True)
+    threading.Event().wait()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

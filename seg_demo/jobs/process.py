@@ -102,6 +102,10 @@ def _machine() -> str:
 class Runner(Protocol):
     """How a job is trained. A queue asks for one thing at a time."""
 
+    def submitted(self, job: Job) -> None:
+        """Called when a job is submitted, in the thread and context of whoever does that."""
+        ...
+
     def start(self, job: Job, device: str) -> int:
         """Begin with it, or go on; returns the number of the process with which it ends at the latest.
 
@@ -124,7 +128,11 @@ class ProcessRunner:
     def __init__(self) -> None:
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._young: dict[int, float] = {}
+        self._told: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
+
+    def submitted(self, job: Job) -> None:
+        pass  # A process costs nobody a share of anything.
 
     def start(self, job: Job, device: str) -> int:
         problem.prepare_file(job.problem_file)
@@ -154,12 +162,14 @@ class ProcessRunner:
                 if now - began > NICER_AFTER:
                     _step_back(number)
                     del self._young[number]
+            while self._told:  # Their exit codes have been noted by now: until then, others see that there is one.
+                self._told.pop().wait()
             for folder, child in list(self._children.items()):
-                if (code := child.poll()) is not None:
+                if (code := _exit_code(child)) is not None:
                     ended[folder] = code
                     _kill_group(child.pid)  # processes that prepare pictures, after a kill
                     self._young.pop(child.pid, None)
-                    del self._children[folder]
+                    self._told.append(self._children.pop(folder))
         return ended
 
     def end(self, job: Job, at_once: bool) -> None:
@@ -171,6 +181,19 @@ class ProcessRunner:
         else:  # Only the first process: those that prepare pictures are needed for the step.
             with contextlib.suppress(OSError):
                 os.kill(process.number, signal.SIGTERM)
+
+
+def _exit_code(child: subprocess.Popen[bytes]) -> int | None:
+    """None while it lives. One that has ended is left so where that can be, for others to see it as `unnoticed`."""
+    if not hasattr(os, "waitid"):
+        return child.poll()
+    try:
+        ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # somebody else has waited for it
+        return child.poll()
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 def _environment(job: Job) -> dict[str, str]:

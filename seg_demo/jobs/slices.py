@@ -32,7 +32,7 @@ from seg_demo.jobs.latest import Latest
 from seg_demo.jobs.process import FIRST_VICTIM, SECRETS, Process
 
 DURATION = 60  # seconds; a visitor without an account has two such slices a day
-RESERVE = 15.0  # seconds of them for what comes before the first step and after the last: pictures, weights, saving
+RESERVE = 15  # seconds of them for what comes before the first step and after the last: pictures, weights, saving
 LOOK_EVERY = 0.1  # seconds between two looks at whether to stop
 TRIES = 2  # slices in a row that may come to nothing
 BUSY_PAUSE = 5.0  # seconds until a GPU is asked for again, where all were in use
@@ -50,26 +50,27 @@ def zero_gpu() -> bool:
 class Order(NamedTuple):
     """What one slice is to do. started: when the job was, which it is not after somebody else has begun it anew.
 
-    duration: the seconds for which the GPU is asked for.
+    duration: the seconds for which the GPU is asked for. reserve: those of them that are not for steps.
     """
 
     folder: str
     device: str
     started: float
     duration: int
+    reserve: int
 
 
 class SliceRunner:
-    """A `Runner` that trains a job in slices of `duration` seconds.
+    """A `Runner` that trains a job in slices of `duration` seconds, of which `reserve` are not for steps.
 
     To be made before CUDA is used and before the page is launched: `spaces` replaces torch's CUDA by one that waits for
     a slice, and tells ZeroGPU at the launch which functions want a GPU.
     """
 
-    def __init__(self, duration: int = DURATION) -> None:
-        self.duration = duration
+    def __init__(self, duration: int = DURATION, reserve: int = RESERVE) -> None:
+        self.duration, self.reserve = duration, reserve
         spaces = importlib.import_module("spaces")
-        for heavy in ("seg_demo.train.loop", "tensorboardX"):  # A process that is forked has what was imported before.
+        for heavy in ("seg_demo.train.loop", "tensorboardX"):  # What was imported before it, a fork has.
             importlib.import_module(heavy)
         self._lent: Callable[[Order], int] = spaces.GPU(train_slice, duration=lambda order: order.duration)
         self._visitors: dict[Path, Context] = {}
@@ -87,7 +88,7 @@ class SliceRunner:
 
     def start(self, job: Job, device: str) -> int:
         problem.prepare_file(job.problem_file)
-        order = Order(os.fspath(job.folder), device, job.facts.started, self.duration)
+        order = Order(os.fspath(job.folder), device, job.facts.started, self.duration, self.reserve)
         enough = threading.Event()
         with self._lock:
             self._working[job.folder] = enough
@@ -167,7 +168,7 @@ class SliceRunner:
         if code == KILLED and seconds < self.duration - 1:
             return code
         told = Sentence(
-            "The {seconds} seconds for which a GPU is lent here are not enough to get on. Take fewer or smaller pictures.",
+            "The GPU is lent for {seconds} seconds, which are not enough to get on. Take fewer or smaller pictures.",
             seconds=self.duration,
         )
         problem.write_problem(job.problem_file, told)
@@ -177,8 +178,7 @@ class SliceRunner:
 def train_slice(order: Order) -> int:
     """Train for the time that `order` has, in a process that `spaces` has forked; returns the command's exit code."""
     job = Job(order.folder)
-    reserve = min(RESERVE, order.duration / 2)
-    asked = _Asked(job, order.started, time.monotonic() + order.duration - reserve / 2)
+    asked = _Asked(job, order.started, time.monotonic() + order.duration - order.reserve / 2)
     if asked():  # while it waited for a GPU
         return STOPPED
     mark = _mark(job)
@@ -187,7 +187,7 @@ def train_slice(order: Order) -> int:
     token = wish.STOP.set(asked)
     try:
         with _as_command(job, [
-            *job.command(), "--device", order.device, "--seconds", str(max(1, int(order.duration - reserve))),
+            *job.command(), "--device", order.device, "--seconds", str(order.duration - order.reserve),
             "--data.workers", "0",  # A process of this kind can have no others.
         ]):  # fmt: skip
             return _run()

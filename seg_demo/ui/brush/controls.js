@@ -44,6 +44,9 @@ class Controls {
     }
     this.size.addEventListener("input", () => this.setSize(sizeAt(Number(this.size.value))));
     this.opacity.addEventListener("input", () => this.setOpacity(Number(this.opacity.value)));
+    root.addEventListener("pointerdown", ({ target }) => {
+      if (!root.querySelector(".sb-help").hidden && !target.closest(".sb-help, [data-act=help]")) this.toggleHelp();
+    });
     root.addEventListener("keydown", (event) => this.key(event));
     root.addEventListener("keyup", (event) => event.key === " " && this.holdSpace(false));
     root.addEventListener("focusout", () => this.holdSpace(false));

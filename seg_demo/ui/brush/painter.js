@@ -84,6 +84,7 @@ class Painter {
     this.tools.setPlane(plane);
     this.setClasses(value.classes);
     this.port.setImage(value.width, value.height);
+    this.port.fit();
     this.notice(found && (found.base === value.version ? "restored" : "restored_older"));
     this.stage.setAttribute("aria-label", text("picture") + ": " + value.name);
     this.draw("all", "view", "legend", "state");
@@ -124,6 +125,7 @@ class Painter {
   /** The server has what was sent. What was painted since is not saved yet. */
   saved(work) {
     work.savedEdits = work.sent.edits;
+    work.sending = false;
     this.notice(null);
     if (work.dirty) this.keeper.soon(work);
     else this.keeper.forget(work);

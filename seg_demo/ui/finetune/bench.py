@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 import threading
 import uuid
 import zipfile
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from seg_demo.errors import Sentence, UserError
 
 if TYPE_CHECKING:
+    from seg_demo.classes import ClassMap
     from seg_demo.data.check import Checked
     from seg_demo.data.check.repair import Repaired
     from seg_demo.data.class_file import NamedClasses
@@ -193,6 +195,15 @@ def _named(path: Path, names: str) -> NamedClasses | None:
         return None
     path.write_text(names, "utf-8")
     return read_class_file(path)
+
+
+def typed_classes(names: str) -> ClassMap:
+    """Classes as they were typed, one a line. Raises `UserError` where there is none, or one cannot be."""
+    with tempfile.TemporaryDirectory() as place:
+        found = _named(Path(place) / CLASSES, names)
+    if found is None:
+        raise UserError("There is no class name. Write one a line, the background first.")
+    return found.classes
 
 
 def report_of(bench: Bench) -> dict[str, Any]:

@@ -291,9 +291,13 @@ class PicturesPart:
             if not made:
                 shutil.rmtree(home, ignore_errors=True)
 
-    def take_over(self, work: Callable[[Progress], Bench], request: gr.Request) -> Iterator[Updates]:
-        """Check and show what another part of the page has made of the data set."""
-        yield from self._answer(work, "checking", request)
+    def take_over(self, work: Callable[[Progress], Bench], old: Bench | None, request: gr.Request) -> Iterator[Updates]:
+        """Show a data set that another part of the page makes, instead of the old one."""
+        for updates in self._answer(work, "checking", request):
+            if self.bench in updates:
+                remove(old)
+                old = None
+            yield updates
 
     def show_latest(self, request: gr.Request) -> Iterator[Updates]:
         """What was worked with before the page was loaded again, or the server was started again."""

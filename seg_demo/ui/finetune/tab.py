@@ -17,6 +17,7 @@ from seg_demo.jobs.workspace import plain_name
 from seg_demo.ui.background import Progress
 from seg_demo.ui.finetune.bench import Bench, still_there, written
 from seg_demo.ui.finetune.keeping import KeepPart
+from seg_demo.ui.finetune.labelling import LabelPart
 from seg_demo.ui.finetune.pictures import PicturesPart
 from seg_demo.ui.finetune.start import StartPart, data_name, told
 from seg_demo.ui.finetune.watching import WatchPart
@@ -35,6 +36,8 @@ class FineTuneTab:
         with gr.Tabs(selected="pictures", elem_id="ft-steps") as self.steps:
             with gr.Tab(text("step_pictures"), id="pictures"):
                 self.pictures = PicturesPart(visitors, self.status)
+            with gr.Tab(text("step_label"), id="label") as self.label_tab:
+                self.label = LabelPart(visitors, library, self.status)
             with gr.Tab(text("step_start"), id="start", interactive=False) as self.start_tab:
                 self.start = StartPart(visitors, library)
             with gr.Tab(text("step_watch"), id="watch", interactive=False) as self.watch_tab:
@@ -54,9 +57,14 @@ class FineTuneTab:
         """
         start, watch, keep = self.start, self.watch, self.keep
         self.tabs, self.segment = tabs, segment
-        self.pickers = [segment.model, *other_pickers, start.start]
+        self.pickers = [segment.model, *other_pickers, self.label.model, start.start]
         self.pictures.wire(demo, self.ready, [self.start_tab, start.about])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        self.label.wire(self.label_tab, self.bench)
+        used = self.label.done.click(
+            self.use_labels, self.bench, [*self.pictures.shown, self.steps], concurrency_id="check", **quiet
+        )
+        self.status.stop.click(None, None, None, cancels=[used], **quiet)
         seen: list[Any] = [*self.status.parts, *watch.parts, self.steps, self.watch_tab, self.compare_tab]
         self.pictures.next.click(lambda: gr.Tabs(selected="start"), None, self.steps, **quiet)
         run = start.go.click(self.begin, [self.bench, *start.inputs], seen, concurrency_id="check", **quiet)
@@ -67,9 +75,9 @@ class FineTuneTab:
         for button, answer in (
             (watch.stop, watch.end),
             (watch.resume, watch.go_on),
-            (watch.discard, watch.throw_away),
         ):
             button.click(answer, watch.run, seen, **quiet)
+        watch.discard.click(watch.throw_away, [watch.run, watch.armed], seen, **quiet)
         watch.longer.click(watch.train_longer, [watch.run, watch.more], seen, **quiet)
         watch.again.click(self.begin_again, [self.bench, watch.run], seen, concurrency_id="check", **quiet)
         demo.load(self.open_page, None, seen, **quiet)
@@ -89,6 +97,16 @@ class FineTuneTab:
         may_train = bench is not None and bench.shown.report.may_train
         about = told(bench, language) if bench and may_train else None
         return {self.start_tab: gr.Tab(interactive=may_train), self.start.about: about}
+
+    def use_labels(self, bench: Bench | None, request: gr.Request) -> Iterator[Updates]:
+        """What was labelled in the page becomes the data set, and is checked as any other."""
+        try:
+            work = self.label.labelled(request)
+        except UserError as error:
+            yield self.status.problem(explain(error, language_of(request)))
+            return
+        for updates in self.pictures.take_over(work, bench, request):
+            yield updates | ({self.steps: gr.Tabs(selected="pictures")} if self.pictures.bench in updates else {})
 
     def open_page(self, request: gr.Request) -> Updates:
         """The visitor's run that goes on, or the newest one, after the page was loaded."""

@@ -46,6 +46,7 @@ class WatchPart:
                 self.longer = gr.Button(text("train_longer"), size="sm", elem_id="ft-longer")
                 self.again = gr.Button(text("start_again"), size="sm", elem_id="ft-again-from-base")
             self.watch = RunWatch(elem_id="ft-watch")
+        self.armed = gr.State("")  # the run that is deleted by another click
         self.timer = gr.Timer(LOOK_EVERY, active=False)
 
     @property
@@ -53,6 +54,7 @@ class WatchPart:
         """What `look` may change."""
         return [
             self.run, self.stop, self.resume, self.compare, self.discard, self.longer_box, self.watch, self.timer,
+            self.armed,
         ]  # fmt: skip
 
     # What is seen ----------------------------------------------------------------------------------------
@@ -73,7 +75,8 @@ class WatchPart:
             self.stop: gr.Button(visible=not ended, interactive=state.kind != "stopping"),
             self.resume: gr.Button(visible=state.kind in ("new", "stopped", "failed") and state.can_resume),
             self.compare: gr.Button(visible=ended and learned),
-            self.discard: gr.Button(visible=ended),
+            self.discard: gr.Button(say("discard_run", language), variant="secondary", visible=ended),
+            self.armed: "",
             self.longer_box: gr.Row(visible=ended and job.run.exists),
             self.watch: Watched(self._history(job).document(), job.folder, name, shown(state, language)),
             self.timer: gr.Timer(active=not ended),
@@ -138,8 +141,11 @@ class WatchPart:
 
         return self._done(submit, name, request)
 
-    def throw_away(self, name: str | None, request: gr.Request) -> Updates:
-        """Delete a run with all that is in it; checkpoints that were kept stay."""
+    def throw_away(self, name: str | None, armed: str, request: gr.Request) -> Updates:
+        """Delete a run with all that is in it, when asked for twice; checkpoints that were kept stay."""
+        if not name or armed != name:
+            words = say("really_discard", language_of(request))
+            return {self.discard: gr.Button(words, variant="stop"), self.armed: name or ""}
 
         def delete() -> None:
             job = self.job(name, request)
