@@ -106,9 +106,9 @@ def main() -> None:
         found.setdefault((count, start), []).append(outcome)
         print(" | ".join(row(count, start, [outcome])), flush=True)
 
+    settings = ["--data.drawn_pictures", str(DRAWN_PICTURES), "--data.workers", "1"]
     with tempfile.TemporaryDirectory() as temporary:
         drawn = Path(temporary) / "drawn"
-        settings = ["--data.drawn_pictures", str(DRAWN_PICTURES), "--data.workers", "1"]
         note(0, "drawn", drawn / "last", train(drawn, *settings, "--minutes", arguments.drawn_minutes))
         for seed in range(arguments.seeds):
             for count in COUNTS:
@@ -123,8 +123,11 @@ def main() -> None:
     header = ["photos", "start", "mean IoU", "range", "newt's IoU, mean of the photos", "steps", "seconds"]
     rows = [row(*key, outcomes) for key, outcomes in found.items()]
     text = table(header, rows, right=(0, 2, 3, 4, 5, 6))
-    text += f"\n{os.cpu_count()} cores, {platform.machine()}, {arguments.seeds} seeds; "
-    text += "six test photos at their own size, threshold 0.5.\n"
+    text += (
+        f"\nThe start `drawn` is `--preset finetune {' '.join(settings)} --minutes {arguments.drawn_minutes}` without a "
+        f"photo; 0 photos: that itself. Seeds: {arguments.seeds}, each with other photos. {os.cpu_count()} cores, "
+        f"{platform.machine()}; six test photos at their own size, threshold 0.5.\n"
+    )
     print(text)
     if arguments.docs:
         write_table("finetune", text, "training.md")

@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from seg_demo.errors import UserError, shorten
+from seg_demo.errors import Sentence, UserError, shorten
 from seg_demo.registry import look_up
 
 Path = str  # of a setting: "optimizer.learning_rate"
@@ -54,7 +54,7 @@ class Setting:
         """Raise a `UserError` where `value` is of another type or out of bounds."""
         if isinstance(value, str) and self.choices:
             if value not in self.choices:  # an empty one is not worth a mention
-                look_up(f"choice for {self.path}", dict.fromkeys(filter(None, self.choices)), value)
+                look_up(Sentence("choice for {path}", path=self.path), dict.fromkeys(filter(None, self.choices)), value)
         elif not self._fits(value):
             raise UserError(
                 "The setting {path} must be {wanted}, not {value}.",
@@ -76,17 +76,18 @@ class Setting:
         return self.low <= number <= self.high and abs(number) < HUGE
 
     @property
-    def wanted(self) -> str:
+    def wanted(self) -> Sentence:
         """What it may be, as it is told to people: "a number from 0 to 1"."""
-        kind = {
-            "whole": "a whole number", "number": "a number", "flag": "true or false", "text": "a text",
-            "numbers": f"a list of {self.count} numbers" if self.count else "a list of numbers",
-            "table": "a table of names and numbers, flags or texts",
-        }[self.kind]  # fmt: skip
         if self.choices:
-            return "one of " + ", ".join(filter(None, self.choices))
-        ends = [f"{word} {end:.15g}" for word, end in (("from", self.low), ("to", self.high)) if math.isfinite(end)]
-        return " ".join([kind, *ends])
+            return Sentence("one of {names}", names=", ".join(filter(None, self.choices)))
+        kind = {
+            "whole": Sentence("a whole number"), "number": Sentence("a number"), "flag": Sentence("true or false"),
+            "text": Sentence("a text"), "table": Sentence("a table of names and numbers, flags or texts"),
+            "numbers": Sentence("a list of {count} numbers" if self.count else "a list of numbers", count=self.count),
+        }[self.kind]  # fmt: skip
+        low, high = (f"{end:.15g}" if math.isfinite(end) else "" for end in (self.low, self.high))
+        template = "{kind} from {low} to {high}" if low and high else "{kind} from {low}" if low else "{kind} to {high}"
+        return Sentence(template, kind=kind, low=low, high=high) if low or high else kind
 
     def _parsed(self, text: str) -> object:
         plain = {"True": "true", "False": "false", "yes": "true", "no": "false"}.get(text, text)
@@ -173,7 +174,7 @@ def _read(base: Any, document: object, prefix: str) -> Any:
     if not isinstance(document, Mapping):
         raise UserError(
             "The settings {where} must be a table of names and values, not {value}.",
-            where=prefix.rstrip(".") or "as a whole", value=shorten(document),
+            where=prefix.rstrip(".") or Sentence("as a whole"), value=shorten(document),
         )  # fmt: skip
     hints = get_type_hints(type(base))
     known = settings_of(type(base))  # type: ignore[arg-type]

@@ -26,15 +26,20 @@ from seg_demo.train.config import TrainConfig
 from seg_demo.ui.i18n import ERRORS, LANGUAGES, TEXTS, explain, language_of, translated
 
 PACKAGE = Path(__file__).resolve().parent.parent / "seg_demo"
-# What goes wrong with a visitor's own pictures and label maps; the sentences about checkpoints are for engineers.
-NOT_ON_THE_PAGE = ("download", "hub", "loader", "newts")
+# What goes wrong with a visitor's own pictures, label maps and runs, in the page or in the command that trains for it.
+NOT_ON_THE_PAGE = ("hub", "newts")
 MET_BY_VISITORS = [
-    *(PACKAGE / f"{name}.py" for name in ("classes", "registry", "viz/preview", "viz/figure", "evaluate/labels")),
+    *(PACKAGE / f"{name}.py" for name in ("classes", "registry", "settings", "viz/preview", "viz/figure")),
+    *(PACKAGE / "evaluate" / f"{name}.py" for name in ("automatic", "labels")),
     *(file for file in (PACKAGE / "data").glob("*.py") if file.stem not in NOT_ON_THE_PAGE),
     *(file for room in ("check", "archive", "layouts", "polygons") for file in (PACKAGE / "data" / room).glob("*.py")),
-    PACKAGE / "models" / "pretrained.py",
+    *(PACKAGE / "models" / f"{name}.py" for name in ("arguments", "pretrained", "registry")),
     *(PACKAGE / "infer").glob("*.py"),
-    *(PACKAGE / "ui").glob("*.py"),
+    *(PACKAGE / "checkpoint").glob("*.py"),
+    *(PACKAGE / "train").glob("*.py"),
+    *(PACKAGE / "jobs").glob("*.py"),
+    *(PACKAGE / "cli" / f"{name}.py" for name in ("obstacles", "recipe", "train")),
+    *(PACKAGE / "ui").rglob("*.py"),
 ]
 # Calls that take a sentence, and which of their arguments it is.
 TELLING = {"UserError": 0, "finding": 1}
@@ -71,8 +76,10 @@ def told(files: Iterable[Path], telling: Mapping[str, int]) -> set[str]:
 
 
 def reasons() -> set[str]:
-    """What was recognised, and why: all that the data rooms call a Sentence."""
-    return told((PACKAGE / "data").rglob("*.py"), {"Sentence": 0})
+    """What was recognised, and why; how a comparison and a run ended: all that these rooms call a Sentence."""
+    rooms = ("cli", "data", "evaluate", "jobs", "train", "ui")
+    files = (file for room in rooms for file in (PACKAGE / room).rglob("*.py"))
+    return told([*files, PACKAGE / "settings.py"], {"Sentence": 0})
 
 
 def templates() -> set[str]:

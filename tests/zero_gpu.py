@@ -1,4 +1,4 @@
-"""A Space with ZeroGPU on this machine: `python tests/zero_gpu.py HOME DURATION RESERVE` trains what its page is asked for.
+"""A Space with ZeroGPU on this machine: `python tests/zero_gpu.py HOME DURATION RESERVE` serves a page that trains.
 
 `spaces` is the real one, in its ZeroGPU mode: it patches torch, asks for a GPU, forks a daemon process for each call,
 pickles what goes in and out, and hears of killed processes. Others are:
@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,15 @@ from urllib.parse import parse_qs, urlsplit
 class Lender(ThreadingHTTPServer):
     """Lends one GPU for the time that is asked for; kills the process that has it when that is over.
 
-    What is asked is kept as JSON lines in `log`. A visitor whose token is "spent" gets nothing.
+    What is asked is kept as JSON lines in `log`. A visitor whose token is "spent" gets nothing, "late" the GPU after
+    four seconds, "again" only when asked for the second time.
     """
 
     daemon_threads = True
 
     def __init__(self, log: Path) -> None:
         super().__init__(("127.0.0.1", 0), Conversation)
-        self.log, self.count = log, 0
+        self.log, self.count, self.sent_away = log, 0, False
         self.timers: dict[str, threading.Timer] = {}
         self.having: dict[str, int] = {}
         log.touch()
@@ -45,9 +47,14 @@ class Lender(ThreadingHTTPServer):
         with self.log.open("a") as lines:
             lines.write(json.dumps({"what": what, **asked}) + "\n")
 
-    def schedule(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    def schedule(self, asked: dict[str, str]) -> tuple[int, dict[str, Any] | str]:
         if asked.get("token") == "spent":
             return 429, {"left": 0, "wait": 3600}
+        if asked.get("token") == "late":
+            time.sleep(4)
+        if asked.get("token") == "again" and not self.sent_away:
+            self.sent_away = True
+            return 200, "event: failed\n\n"
         self.count += 1
         token = f"allowed-{self.count}"
         self.timers[token] = threading.Timer(float(asked["durationSeconds"]), self.end, [token])
@@ -79,9 +86,9 @@ class Conversation(BaseHTTPRequestHandler):
         what = url.path.strip("/")
         self.server.note(what, asked)
         code, answer = (200, {}) if what == "startup-report" else getattr(self.server, what)(asked)
-        body = json.dumps(answer).encode()
+        body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/event-stream" if isinstance(answer, str) else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -115,7 +122,7 @@ def main(home: Path, duration: int, reserve: int) -> None:
         queue.submit(Job(folder), flags)
 
     def look(folder: str) -> None:
-        runner.submitted(Job(folder))
+        runner.visited(Job(folder))
 
     with gr.Blocks() as page:
         gr.api(submit)

@@ -102,8 +102,8 @@ def _machine() -> str:
 class Runner(Protocol):
     """How a job is trained. A queue asks for one thing at a time."""
 
-    def submitted(self, job: Job) -> None:
-        """Called when a job is submitted, in the thread and context of whoever does that."""
+    def visited(self, job: Job) -> None:
+        """Called in the thread and context of whoever submits a job, or looks at it later."""
         ...
 
     def start(self, job: Job, device: str) -> int:
@@ -131,7 +131,7 @@ class ProcessRunner:
         self._told: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
 
-    def submitted(self, job: Job) -> None:
+    def visited(self, job: Job) -> None:
         pass  # A process costs nobody a share of anything.
 
     def start(self, job: Job, device: str) -> int:

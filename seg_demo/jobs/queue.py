@@ -60,7 +60,7 @@ class Queue:
             except OSError as error:
                 raise _unwritable(error) from None
             try:
-                self.runner.submitted(job)
+                self.runner.visited(job)
                 job.note(**asked, submitted=time.time(), ticket=str(ticket.file), stop_asked=0.0)
             except UserError:
                 ticket.remove()

@@ -78,10 +78,10 @@ class SliceRunner:
         self._ended: dict[Path, int] = {}
         self._lock = threading.Lock()
 
-    def submitted(self, job: Job) -> None:
-        """Whoever asks now pays: ZeroGPU knows a visitor by the request that Gradio keeps in the current context.
+    def visited(self, job: Job) -> None:
+        """Who is here now pays: ZeroGPU knows visitors by the request that Gradio keeps in the current context.
 
-        A request's token is good for some time only, so a visitor who comes back to look at a run renews it with this.
+        A request is good for some time only; the next slice takes the one that was here last.
         """
         with self._lock:
             self._visitors[job.folder] = copy_context()
@@ -126,6 +126,7 @@ class SliceRunner:
         with self._lock:
             if self._working.get(job.folder) is enough:
                 del self._working[job.folder]
+                self._visitors.pop(job.folder, None)
                 self._ended[job.folder] = code
 
     def _slices(self, job: Job, order: Order, enough: threading.Event) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -15,9 +16,10 @@ from pathlib import Path
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
 from seg_demo.errors import UserError, shorten
 
-TOKEN = re.compile(r"[\w-]{32}")
+TOKEN = re.compile(r"[\w-]{32}", re.ASCII)
 KEPT_DAYS = 7  # since a visitor was last here, in public
 LONGEST_NAME = 60
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no files on Windows
 
 
 def home() -> Path:
@@ -77,7 +79,7 @@ class Workspace:
 
     def rename(self, name: str, other: str) -> Path:
         """Give a checkpoint of one's own another name; its model card says so, too."""
-        folder = self.checkpoints / check_name(name)
+        folder = self._own(name)
         target = self._free(other)
         kept = load_checkpoint(folder)
         save_checkpoint(target, kept.model, kept.config)
@@ -86,10 +88,13 @@ class Workspace:
 
     def remove(self, name: str) -> None:
         """Delete a checkpoint of one's own. Raises `UserError` where there is none of that name."""
+        shutil.rmtree(self._own(name))
+
+    def _own(self, name: str) -> Path:
         folder = self.checkpoints / check_name(name)
         if not (folder / "config.json").is_file():
             raise UserError("There is no checkpoint {name} here any more.", name=folder.name)
-        shutil.rmtree(folder)
+        return folder
 
     def _free(self, name: str) -> Path:
         target = self.checkpoints / check_name(name)
@@ -118,7 +123,8 @@ class Workspaces:
             # Beside the runs, so that files can be linked.
             return Workspace(runs, self.root / "checkpoints", runs / ".brought", runs / ".desk")
         token = token if token and TOKEN.fullmatch(token) else new_token()
-        place = self.folder / "workspaces" / token
+        # The name of the folder gets into configurations and sentences that others may see; the secret must not.
+        place = self.folder / "workspaces" / hashlib.sha256(token.encode()).hexdigest()[:32]
         with contextlib.suppress(OSError):
             os.utime(place)
         return self._in(place)
@@ -130,8 +136,9 @@ class Workspaces:
     def clean_up(self) -> None:
         """Remove what visitors have left behind who have not been here for long."""
         for place in (self.folder / "workspaces").glob("*") if self.public else ():
-            if time.time() - place.stat().st_mtime > KEPT_DAYS * 24 * 3600:
-                shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another server was quicker
+                if time.time() - place.stat().st_mtime > KEPT_DAYS * 24 * 3600:
+                    shutil.rmtree(place, ignore_errors=True)
 
     def all(self) -> Iterator[Workspace]:
         """Every workspace that there is."""
@@ -151,7 +158,8 @@ def new_token() -> str:
 def check_name(name: str) -> str:
     """A name for a checkpoint folder as it was typed. Raises `UserError` where it cannot be one."""
     name = name.strip()
-    if not re.fullmatch(r"\w[\w .+-]*", name) or len(name) > LONGEST_NAME or name.endswith((".", " ")):
+    plain = re.fullmatch(r"\w[\w .+-]*", name) and not name.endswith(".")
+    if not plain or len(name) > LONGEST_NAME or _DEVICES.fullmatch(name):
         raise UserError(
             "A checkpoint cannot be called {name}. Use up to {most} letters, digits, - and _.",
             name=shorten(name), most=LONGEST_NAME,

@@ -176,7 +176,7 @@ class Run:
                     lines.flush()
                     self.recorded += 1
                     if not isinstance(event, StepDone) or event.step % LOGGED_STEPS == 0:
-                        log.write(told(event) + "\n")
+                        log.write(told(event).replace(f"{self.folder}{os.sep}", "") + "\n")
                         log.flush()
                     board.show(event)
                     yield event

@@ -105,8 +105,46 @@ CHECK_CSS = """
 }
 """
 
+# The later steps of the Fine-tune tab: settings, a run, and what came of it.
+RUN_CSS = """
+.narrow { max-width: 980px; margin: 0 auto; }
+.narrow .class { display: inline-flex; align-items: center; margin-right: 14px; }
+.setting-row :is(.form, .row) > .block, .setting-row > .block { flex: 1 1 220px !important; min-width: 220px !important; }
+.setting-row .block label > span, .setting-row .block [data-testid="block-info"] { overflow-wrap: anywhere; }
+.run-head { align-items: flex-end; }
+.run-head > :is(.block, .form):first-child { flex: 0 1 340px !important; }
+.run-head > .row { flex: 1 1 300px !important; }
+.ft-buttons { flex: 1 1 auto; flex-wrap: wrap; gap: 10px; justify-content: flex-start; align-items: flex-end; }
+.ft-buttons > button, #ft-longer-box > button { flex: 0 0 auto; width: auto; min-width: 8rem; }
+#ft-longer-box { align-items: flex-end; gap: 10px; }
+#ft-longer-box > .form { flex: 0 0 9rem; min-width: 9rem !important; }
+#ft-longer-box > button { min-height: 42px; }
+#ft-to-start, #ft-start { align-self: flex-start; width: auto; min-width: 16rem; }
+/* All steps are to be seen at once, on a phone too: what does not fit goes into a menu. */
+@media (max-width: 560px) { #ft-steps > .tab-wrapper button { padding: 0 4px; font-size: 0.8rem; } }
+.compared { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 18px 28px; margin-top: 14px; }
+.finetune-tab .compared :is(th, td) { vertical-align: middle; font-weight: 400; }
+.finetune-tab .compared thead th { font-weight: 600; color: var(--body-text-color-subdued); }
+.finetune-tab .compared :is(th, td):not(:first-child, .bars) { text-align: right; white-space: nowrap; }
+.finetune-tab .compared td:first-child, .finetune-tab .compared tbody th { white-space: normal; }
+.finetune-tab .compared .classes th:nth-child(2) { text-align: left; }
+.compared .bars { width: 45%; text-align: left !important; }
+.compared progress {
+  display: block; width: 100%; height: 8px; margin: 2px 0; border: 0; border-radius: 4px; overflow: hidden;
+  appearance: none; background: var(--background-fill-secondary);
+}
+.compared progress::-webkit-progress-bar { background: var(--background-fill-secondary); }
+.compared progress.before::-webkit-progress-value { background: var(--neutral-400); }
+.compared progress.after::-webkit-progress-value { background: var(--primary-500); }
+.compared progress.before::-moz-progress-bar { background: var(--neutral-400); }
+.compared progress.after::-moz-progress-bar { background: var(--primary-500); }
+@media (max-width: 760px) { .compared { grid-template-columns: minmax(0, 1fr); } .finetune-tab .compared .classes th:nth-child(2) { text-align: left; }
+.compared .bars { width: 34%; } }
+"""
+
 CSS = (
     CHECK_CSS
+    + RUN_CSS
     + """
 .gradio-container { width: 100%; max-width: 1680px !important; margin: 0 auto !important; }
 .gradio-container > .main { width: 100%; max-width: none !important; padding: 14px 24px !important; }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 import gradio as gr
+from starlette.requests import cookie_parser
 
 from seg_demo.jobs.workspace import TOKEN, Workspace, Workspaces, new_token
 
@@ -30,7 +30,8 @@ class Visitors:
     def of(self, request: gr.Request | None) -> Workspace:
         """The workspace of whoever sent `request`; one for this session alone where the browser takes no cookies."""
         cookies = getattr(request, "cookies", None) or {}
-        return self.workspaces.of(cookies.get(COOKIE) or self._of_session(getattr(request, "session_hash", None)))
+        token = good_token(cookies.get(COOKIE)) or self._of_session(getattr(request, "session_hash", None))
+        return self.workspaces.of(token)
 
     def _of_session(self, session: str | None) -> str | None:
         if not session:
@@ -66,13 +67,19 @@ class VisitorCookie:
         await self.app(scope, receive, sending)
 
 
+def good_token(value: object) -> str | None:
+    """What a cookie holds, if it can be a secret of ours."""
+    return value if isinstance(value, str) and TOKEN.fullmatch(value) else None
+
+
 def _token(scope: Any) -> str | None:
-    try:
-        found = SimpleCookie(_header(scope, b"cookie")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found and TOKEN.fullmatch(found.value) else None
+    """As a request's cookies are read later: Python's own parser gives up at a cookie of somebody else's."""
+    return good_token(cookie_parser("; ".join(_headers(scope, b"cookie"))).get(COOKIE))
 
 
 def _header(scope: Any, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope.get("headers", ()) if key == name), "")
+    return next(iter(_headers(scope, name)), "")
+
+
+def _headers(scope: Any, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope.get("headers", ()) if key == name]

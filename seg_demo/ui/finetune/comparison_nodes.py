@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seg_demo.evaluate.compared import ComparedPicture
 from seg_demo.jobs.job import Job
 from seg_demo.ui.finetune.comparing import Compared, base_is_gone
@@ -60,49 +62,50 @@ def _headline(found: Compared, language: str) -> tuple[str, str]:
 
 def _figures(found: Compared, language: str) -> Node:
     comparison = found.comparison
-    before = comparison.base.figures if comparison.base else {}
-    rows = [
-        element(
-            "tr",
-            element("th", say(f"figure_{name}", language), scope="row"),
-            element("td", _number(before.get(name))),
-            element("td", _number(comparison.new.figures.get(name))),
-            element("td", _signed(comparison.differences.get(name))),
-        )
-        for name in FIGURES
-        if name in comparison.new.figures
-    ]
-    return element("table", _head(language, "figure"), element("tbody", *rows), class_="figures")
+    before = comparison.base.figures if comparison.base else None
+    rows = []
+    for name in FIGURES:
+        if name in comparison.new.figures:
+            after = comparison.new.figures[name]
+            cells = [_number(after)]
+            if before is not None:
+                cells = [_number(before.get(name)), *cells, _signed(comparison.differences.get(name))]
+            rows.append(_row(say(f"figure_{name}", language), cells))
+    figure, _, base, new, difference, _ = say("compared_columns", language).split("|")
+    columns = (figure, base, new, difference) if before is not None else (figure, new)
+    return element("table", _head(columns), element("tbody", *rows), class_="figures")
 
 
 def _classes(found: Compared, language: str) -> Node:
     comparison = found.comparison
     classes, after = comparison.classes, comparison.new.ious
-    before = comparison.base.ious if comparison.base else (None,) * len(after)
+    before = comparison.base.ious if comparison.base else None
     rows = []
     for class_id in range(min(len(classes), MOST_CLASSES)):
-        name, color = classes.names[class_id], classes.colors[class_id]
-        rows.append(
-            element(
-                "tr",
-                element("th", element("span", color=color, class_="swatch", aria_hidden="true"), name, scope="row"),
-                element("td", _bar(before[class_id], "before"), _bar(after[class_id], "after"), class_="bars"),
-                element("td", f"{_number(before[class_id])} → {_number(after[class_id])}"),
-                element("td", _signed(comparison.iou_differences[class_id])),
-            )
-        )
-    return element("table", _head(language, "class", bars=True), element("tbody", *rows), class_="classes")
+        swatch = element("span", color=classes.colors[class_id], class_="swatch", aria_hidden="true")
+        title = element("span", swatch, classes.names[class_id])
+        bars = [_bar(after[class_id], "after")]
+        cells = [_number(after[class_id])]
+        if before is not None:
+            bars.insert(0, _bar(before[class_id], "before"))
+            cells = [_number(before[class_id]), *cells, _signed(comparison.iou_differences[class_id])]
+        rows.append(_row(title, cells, bars))
+    _, class_, base, new, difference, iou = say("compared_columns", language).split("|")
+    columns = (class_, iou, base, new, difference) if before is not None else (class_, iou, new)
+    return element("table", _head(columns), element("tbody", *rows), class_="classes")
+
+
+def _row(title: Node, cells: Sequence[str], bars: Sequence[Node] = ()) -> Node:
+    middle = [element("td", *bars, class_="bars")] if bars else []
+    return element("tr", element("th", title, scope="row"), *middle, *(element("td", cell) for cell in cells))
+
+
+def _head(columns: Sequence[str]) -> Node:
+    return element("thead", element("tr", *(element("th", name, scope="col") for name in columns)))
 
 
 def _bar(value: float | None, which: str) -> Node:
     return element("progress", max="1", value=f"{value or 0:.4f}", class_=which, aria_hidden="true")
-
-
-def _head(language: str, first: str, bars: bool = False) -> Node:
-    names = say("compared_columns", language).split("|")  # figure, class, base, new, difference, IoU
-    figure, class_, base, new, difference, iou = names
-    columns = [class_, iou, f"{base} → {new}", difference] if bars else [figure, base, new, difference]
-    return element("thead", element("tr", *(element("th", name, scope="col") for name in columns)))
 
 
 def pictures(found: Compared, language: str) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ import gradio as gr
 
 from seg_demo.data.class_file import class_lines
 from seg_demo.data.desk import Desk
+from seg_demo.data.desk_files import pictures_in
 from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
 from seg_demo.ui.background import Progress
@@ -118,8 +119,11 @@ class LabelPart:
             def work(progress: Progress) -> Desk:
                 with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".taken-") as place:
                     labelled = written(brought, Path(place) / "set", progress)
+                    made = Desk.begin(Path(place) / "desk", brought.shown.report.classes, labelled)
+                    made.bring(pictures_in(folder / "waiting"))  # they still wait
                     shutil.rmtree(folder, ignore_errors=True)
-                    return Desk.begin(folder, brought.shown.report.classes, labelled)
+                    made.folder.rename(folder)
+                    return Desk.open(folder)
 
             desk = yield from self.status.following(work, say("preparing", language))
             yield self.shown(desk, None, request) | self.status.done()
@@ -260,11 +264,11 @@ class LabelPart:
             return self.status.problem(say("check_failed", language))
 
 
-def beside(desk: Desk, name: str, steps: int) -> str:
-    """The name of the picture so many steps after `name`; the last or first one where there are no more."""
+def beside(desk: Desk, name: str, steps: int) -> str | None:
+    """The name of the picture so many steps after `name`; the last or first one where there are no more, if any."""
     names = [picture.name for picture in desk.pictures()]
     place = names.index(name) + steps if name in names else 0
-    return names[max(0, min(place, len(names) - 1))]
+    return names[max(0, min(place, len(names) - 1))] if names else None
 
 
 def _aside(folder: Path) -> Path:

@@ -213,7 +213,7 @@ class PicturesPart:
         """Check a folder or an archive that lies on this computer, which stays where it is."""
         if self.visitors.public:  # the event is not there either, but a client may call what it likes
             return
-        place = Path(path.strip()).expanduser() if path and path.strip() else None
+        place = Path(os.path.expanduser(path.strip())) if path and path.strip() else None
         if place is None or not os.path.exists(place):
             error = UserError("There is no folder or archive {path}. Write its whole path.", path=path or '""')
             yield self.status.problem(explain(error, language_of(request)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seg_demo.errors import Sentence, UserError
+from seg_demo.errors import UserError, document_of, sentence_of
 from seg_demo.ui.finetune.bench import RECORD, Bench, Mended, as_brought, check_again, download_of
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ def recorded(bench: Bench) -> Bench:
     }  # fmt: skip
     document = {
         "name": bench.name, "folder": str(bench.folder), "names": bench.names, "painted": bench.painted,
-        "reasons": [[each.template, {key: str(value) for key, value in each.fields.items()}] for each in bench.reasons],
+        "reasons": [document_of(each) for each in bench.reasons],
         "mended": mended or None,
     }  # fmt: skip
     part = bench.home / f".{RECORD}.part"
-    part.write_text(json.dumps(document, ensure_ascii=False), "utf-8", "surrogatepass")
+    part.write_text(json.dumps(document, ensure_ascii=False, default=str), "utf-8", "surrogatepass")
     os.replace(part, bench.home / RECORD)
     return bench
 
@@ -41,8 +42,9 @@ def last_brought(brought: Path) -> Path | None:
     records = sorted(brought.glob(f"*/{RECORD}"), key=lambda record: record.stat().st_mtime, reverse=True)
     last = records[0].parent if records else None
     for home in brought.glob("*"):
-        if home != last and time.time() - home.stat().st_mtime > DAY:
-            shutil.rmtree(home, ignore_errors=True)
+        with contextlib.suppress(OSError):  # removed meanwhile
+            if home != last and time.time() - home.stat().st_mtime > DAY:
+                shutil.rmtree(home, ignore_errors=True)
     return last
 
 
@@ -54,7 +56,7 @@ def laid_out(home: Path, downloads: Path, progress: Progress | None = None) -> B
     try:
         document = json.loads((home / RECORD).read_text("utf-8", "surrogatepass"))
         name, folder = document["name"], Path(document["folder"])
-        reasons = tuple(Sentence(template, **fields) for template, fields in document["reasons"])
+        reasons = tuple(told for each in document["reasons"] if (told := sentence_of(each)))
         names, painted, done = document["names"], document["painted"], document["mended"]
         with as_brought(home, name):
             checked = check_again(folder, home, names, painted, progress)
@@ -66,5 +68,5 @@ def laid_out(home: Path, downloads: Path, progress: Progress | None = None) -> B
             return replace(
                 bench, mended=Mended(repaired, check(out, progress=progress), download_of(out, name, downloads))
             )
-    except (OSError, ValueError, KeyError, TypeError, UserError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UserError):
         return None

@@ -10,12 +10,12 @@ from typing import Any
 
 import gradio as gr
 
-from seg_demo.errors import UserError
+from seg_demo.errors import UserError, shorten
 from seg_demo.infer.library import Library
 from seg_demo.infer.pretrained import PRETRAINED
 from seg_demo.jobs.workspace import Workspace
 from seg_demo.ui.finetune.bench import Bench
-from seg_demo.ui.finetune.settings_form import PRESET, SettingsForm, check
+from seg_demo.ui.finetune.settings_form import BASE, PRESET, SettingsForm, check
 from seg_demo.ui.fragment import Fragment, Node, element
 from seg_demo.ui.i18n import say, text
 from seg_demo.ui.segment import ModelPicker
@@ -23,6 +23,7 @@ from seg_demo.ui.visitors import Visitors
 
 SCRATCH = "scratch"
 UNITS = ("minutes", "epochs")
+MEASURED_ON = "--data.validation_split="
 PUBLIC_MINUTES = 30  # of one run, where strangers share the machine
 # A whole minute has to suffice for whoever only wants to see it work.
 DEFAULT_MINUTES = 5
@@ -74,7 +75,8 @@ class StartPart:
         unit = str(unit) if unit in UNITS else UNITS[0]
         asked[unit] = self._length(amount, unit)
         check(asked)
-        words = ["--preset", PRESET, *(word for path, value in asked.items() for word in (f"--{path}", value))]
+        words = [f"--{path}={value}" for path, value in asked.items()]  # a value may begin with "-"
+        words = ["--preset", PRESET, *words]
         return [*words, "--model", str(entry.folder)] if entry and entry.folder else words
 
     def _length(self, amount: object, unit: str) -> str:
@@ -83,7 +85,9 @@ class StartPart:
         except ValueError:
             number = math.nan
         if not 0 < number <= 1e6:
-            raise UserError("The length of the run is {amount}. Write a number of {unit}.", amount=amount, unit=unit)
+            raise UserError(
+                "The length of the run is {amount}. Write a number of {unit}.", amount=shorten(amount), unit=unit
+            )
         if self.visitors.public and (unit != "minutes" or number > PUBLIC_MINUTES):
             raise UserError(
                 "A run may take {most} minutes here, as others wait for theirs. Write a number of minutes up to that.",
@@ -106,6 +110,13 @@ def told(bench: Bench, language: str) -> list[Node]:
         element("section", element("h3", bench.name), element("p", splits), element("p", *classes, *more), *few,
                 class_="card good")
     ]  # fmt: skip
+
+
+def measurable(flags: Sequence[str], bench: Bench) -> list[str]:
+    """The flags, but nothing is measured on a split that the pictures do not have, which would end the run."""
+    given = [word.removeprefix(MEASURED_ON) for word in flags if word.startswith(MEASURED_ON)]
+    split = given[-1] if given else BASE.data.validation_split
+    return [*flags] if not split or split in bench.shown.report.splits else [*flags, MEASURED_ON]
 
 
 def data_name(bench: Bench) -> str:

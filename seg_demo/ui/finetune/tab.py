@@ -19,7 +19,7 @@ from seg_demo.ui.finetune.bench import Bench, still_there, written
 from seg_demo.ui.finetune.keeping import KeepPart
 from seg_demo.ui.finetune.labelling import LabelPart
 from seg_demo.ui.finetune.pictures import PicturesPart
-from seg_demo.ui.finetune.start import StartPart, data_name, told
+from seg_demo.ui.finetune.start import StartPart, data_name, measurable, told
 from seg_demo.ui.finetune.watching import WatchPart
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.segment import SegmentTab
@@ -152,7 +152,7 @@ class FineTuneTab:
                 written(brought, out, progress)
 
             yield from self.status.following(prepare, say("preparing", language))
-            self.queue.submit(Job(folder), [*asked, "--data", str(out), "--no-check"])
+            self.queue.submit(Job(folder), [*measurable(asked, brought), "--data", str(out), "--no-check"])
             begun, folder = folder.name, None
             yield self.watch.look(begun, request) | self.status.done() | {
                 self.watch_tab: gr.Tab(interactive=True), self.compare_tab: gr.Tab(interactive=True),
