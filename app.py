@@ -8,7 +8,7 @@ import os
 # nothing where none does. Read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-from seg_demo.ui.page import CHECKPOINTS, serve
+from seg_demo.ui.page import serve
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Serve the page.")
@@ -19,7 +19,4 @@ if __name__ == "__main__":
     )
     arguments = parser.parse_args()
 
-    from seg_demo.jobs.workspace import Workspaces
-
-    public = arguments.public or "SPACE_ID" in os.environ
-    serve(host=arguments.host, port=arguments.port, workspaces=Workspaces(CHECKPOINTS.parent, public))
+    serve(host=arguments.host, port=arguments.port, public=arguments.public or "SPACE_ID" in os.environ)

@@ -106,7 +106,7 @@ def main() -> None:
         found.setdefault((count, start), []).append(outcome)
         print(" | ".join(row(count, start, [outcome])), flush=True)
 
-    settings = ["--data.drawn_pictures", str(DRAWN_PICTURES), "--data.workers", "1"]
+    settings = ["--data.drawn_pictures", str(DRAWN_PICTURES)]
     with tempfile.TemporaryDirectory() as temporary:
         drawn = Path(temporary) / "drawn"
         note(0, "drawn", drawn / "last", train(drawn, *settings, "--minutes", arguments.drawn_minutes))
@@ -124,8 +124,8 @@ def main() -> None:
     rows = [row(*key, outcomes) for key, outcomes in found.items()]
     text = table(header, rows, right=(0, 2, 3, 4, 5, 6))
     text += (
-        f"\nThe start `drawn` is `--preset finetune {' '.join(settings)} --minutes {arguments.drawn_minutes}` without a "
-        f"photo; 0 photos: that itself. Seeds: {arguments.seeds}, each with other photos. {os.cpu_count()} cores, "
+        f"\nThe start `drawn` is `--preset finetune {' '.join(settings)} --minutes {arguments.drawn_minutes}` without "
+        f"a photo; 0 photos: that itself. Seeds: {arguments.seeds}, each with other photos. {os.cpu_count()} cores, "
         f"{platform.machine()}; six test photos at their own size, threshold 0.5.\n"
     )
     print(text)

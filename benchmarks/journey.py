@@ -70,12 +70,12 @@ def random_weights(folder: Path) -> Path:
 def trained_through(visitor: Visitor, server: Server, minutes: float, base: str = "") -> stages.RunFolder:
     """A run that is disturbed in every way, and comes to its end."""
     run = stages.start(visitor, server.root / "runs", f"{minutes:g}", base)
-    stages.trained_for(visitor, run, 8 * minutes)
+    stages.trained_for(visitor, run, 5 * minutes)
     visitor.shot("training")
     stages.reload(visitor, run)
-    stages.trained_for(visitor, run, 16 * minutes)
+    stages.trained_for(visitor, run, 10 * minutes)
     stopped = stages.stop_and_resume(visitor, run)
-    stages.trained_for(visitor, run, 24 * minutes)
+    stages.trained_for(visitor, run, 16 * minutes)
     stages.kill_server(visitor, server, run)
     stages.wait_for_end(visitor, run, minutes, [stopped])
     return run
@@ -166,8 +166,11 @@ def report(visitor: Visitor) -> str:
     rows.append(["**together**", *(f"**{n}**" for n in sums), f"**{sum(each.seconds for each in steps):.0f}**"])
     lines = [table(["step", "clicks", "files", "fields", "seconds"], rows, right=range(1, 5))]
     lines += [f"- {what}: {seconds:.1f} s\n" for what, seconds in visitor.measured]
+    load = os.getloadavg()[1]  # of the last five minutes: what else the machine was doing
     held = sum(holds for _, holds, _ in visitor.facts)
-    lines.append(f"\n{held} of {len(visitor.facts)} facts hold; {os.cpu_count()} cores, {platform.machine()}.\n")
+    lines.append(
+        f"\n{held} of {len(visitor.facts)} facts hold; {os.cpu_count()} cores, {platform.machine()}, load {load:.1f}.\n"
+    )
     return "".join(lines)
 
 

@@ -18,7 +18,8 @@ from playwright.sync_api import sync_playwright
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from seg_demo.ui.page import serve  # noqa: E402 - found through the line above
+from seg_demo.jobs.workspace import Workspaces  # noqa: E402 - found through the line above
+from seg_demo.ui.page import serve  # noqa: E402
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SHOTS: tuple[dict[str, Any], ...] = (
@@ -129,10 +130,68 @@ def shoot_threshold(browser: Any, url: str, shot: dict[str, Any]) -> None:
     context.close()
 
 
+def open_step(page: Any, step: str) -> None:
+    """A step of the Fine-tune tab, by its id."""
+    page.locator("button[role=tab][data-tab-id=finetune]").click()
+    page.locator(f"#ft-steps button[role=tab][data-tab-id={step}]").click()
+    page.wait_for_timeout(1500)
+
+
+def train(page: Any, start: str, minutes: str) -> None:
+    """Start a run on what was brought, and wait for its end."""
+    open_step(page, "start")
+    page.click("#ft-start-from input")
+    page.click(f"ul[role=listbox] li:has-text('{start}')")
+    page.fill("#ft-amount :is(input, textarea)", minutes)
+    page.click("#ft-start")
+    page.wait_for_selector("#ft-stop-run", timeout=60_000)
+    page.wait_for_selector("#ft-compare", timeout=600_000)
+
+
+def shoot_runs(browser: Any, url: str) -> None:
+    """A run on drawn pictures from random weights; then one from a bundled model, compared with it."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1180}, locale="en-US")
+    page.goto(f"{url}?__theme=light")
+    open_step(page, "pictures")
+    page.click("#ft-otherwise > button")
+    page.click("#ft-draw")
+    page.wait_for_selector("#ft-verdict .file:has-text('drawn-newts')", timeout=60_000)
+    page.wait_for_selector("#ft-stop", state="detached", timeout=60_000)
+    train(page, "From scratch", "2")
+    page.wait_for_timeout(1500)
+    save(page, "watch-light")
+    train(page, "newts-species", "1")
+    page.close()
+
+    page = browser.new_page(viewport={"width": 1440, "height": 1180}, locale="ja-JP")
+    page.goto(f"{url}?__theme=dark")
+    open_step(page, "watch")
+    page.click("#ft-compare")
+    page.wait_for_selector("#ft-compared table", timeout=60_000)
+    page.wait_for_timeout(2500)
+    save(page, "compare-dark-ja")
+    page.close()
+
+
+def shoot_labels(browser: Any, url: str) -> None:
+    context, page = opened(browser, {"size": (390, 844), "locale": "zh-CN"})
+    page.goto(f"{url}?__theme=light")
+    open_step(page, "label")
+    page.set_input_files("#ft-label-files input[type=file]", str(HERE.parent / "examples" / "1_water.jpg"))
+    page.wait_for_function("document.querySelector('.seg-brush')?.segBrush?.labels()")
+    page.click("[data-act=draft-all]")
+    page.wait_for_function("document.querySelector('.seg-brush').segBrush.counts()?.[1] > 0")
+    page.locator(".seg-brush").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('.seg-brush').scrollIntoView()")
+    page.wait_for_timeout(1000)
+    save(page, "label-phone-zh")
+    context.close()
+
+
 def main() -> None:
     home = tempfile.TemporaryDirectory()
     os.environ["SEG_DEMO_HOME"] = home.name
-    demo = serve(host="127.0.0.1", block=False)
+    demo = serve(host="127.0.0.1", workspaces=Workspaces(Path(home.name)), block=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for shot in SHOTS:
@@ -140,6 +199,8 @@ def main() -> None:
         for shot in THRESHOLD_SHOTS:
             shoot_threshold(browser, demo.local_url, shot)
         shoot_finetune(browser, demo.local_url)
+        shoot_labels(browser, demo.local_url)
+        shoot_runs(browser, demo.local_url)
         browser.close()
     demo.close()
     home.cleanup()

@@ -273,7 +273,8 @@ def test_a_folder_that_cannot_be_written(command: str, tiny_checkpoint: Path, tm
     errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Drawing")]
     assert len(errors) == 1
     assert errors[0].startswith("error: ")
-    assert errors[0].endswith("Choose another folder.")
+    assert errors[0].endswith({"predict": "Choose another folder.", "draw": "Name a new folder."}[command])
+    assert (tmp_path / "file").read_text() == ""
 
 
 # draw

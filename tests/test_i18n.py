@@ -21,7 +21,7 @@ from seg_demo.data.folder import open_folder
 from seg_demo.data.intake import bring_in
 from seg_demo.data.registry import LAYOUTS
 from seg_demo.errors import Sentence, UserError
-from seg_demo.settings import settings_of
+from seg_demo.settings import changed, settings_of
 from seg_demo.train.config import TrainConfig
 from seg_demo.ui.i18n import ERRORS, LANGUAGES, TEXTS, explain, language_of, translated
 
@@ -143,6 +143,22 @@ def test_the_fields_of_a_sentence_are_translated_too() -> None:
     empty = UserError("{name} is empty. Choose another file.", name="a.png")
     assert explain(Sentence("Nobody translated this: {why}", why=empty), "zh") == (
         "Nobody translated this: a.png 是空文件。请选择其他文件。"
+    )
+
+
+def test_what_a_setting_may_be_is_translated_too() -> None:
+    with pytest.raises(UserError) as caught:
+        changed(TrainConfig(steps=1), {"data.preprocessing.mean": [1]})
+    assert explain(caught.value, "ja") == (
+        "設定 data.preprocessing.mean は -10 〜 10 の数 3 個のリストでなければなりません((1.0,) は使えません)。"
+    )
+    assert explain(caught.value, "zh") == (
+        "设置 data.preprocessing.mean 必须是 -10 到 10 的数字列表(3 个),不能是 (1.0,)。"
+    )
+    with pytest.raises(UserError) as caught:
+        changed(TrainConfig(steps=1), {"model.head": "kep"})
+    assert explain(caught.value, "ja").startswith(
+        '"kep" という model.head の選択肢 はありません。「keep」のことですか?'
     )
 
 

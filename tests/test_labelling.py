@@ -46,12 +46,17 @@ def library(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, tin
     return Library(folder)
 
 
-@pytest.fixture
-def part(library: Library, tmp_path: Path) -> LabelPart:
+@pytest.fixture(scope="module")
+def built(library: Library) -> LabelPart:
     with gr.Blocks():
-        return LabelPart(
-            Visitors(Workspaces(tmp_path, public=True, folder=tmp_path / "home")), library, StatusRow("ft")
-        )
+        return LabelPart(Visitors(Workspaces(library.folder)), library, StatusRow("ft"))
+
+
+@pytest.fixture
+def part(built: LabelPart, tmp_path: Path) -> LabelPart:
+    """In public, with nobody there yet."""
+    built.visitors = Visitors(Workspaces(tmp_path, public=True, folder=tmp_path / "home"))
+    return built
 
 
 @pytest.fixture
@@ -317,7 +322,7 @@ def test_clearing_can_be_taken_back(part: LabelPart, photos: list[str]) -> None:
     part.save(request(), saved("newt_1", painted()))
     cleared = part.clear_desk(request())
     assert (cleared[part.painter], cleared[part.picture].choices) == (None, [])
-    assert (cleared[part.clear].value, cleared[part.clear].visible) == ("Bring them back", True)
+    assert (cleared[part.clear].value, cleared[part.clear].visible) == ("Bring it back", True)
     back = part.clear_desk(request())
     assert work_of(part, back).name == "newt_2"
     assert [label.split()[0] for label, _ in choices(part, back)] == [LABELLED, WAITS, WAITS]

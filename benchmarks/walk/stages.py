@@ -14,6 +14,7 @@ from benchmarks.walk.server import Server
 from benchmarks.walk.visitor import Visitor
 
 WATCH = "document.querySelector('#ft-watch .seg-watch')?.segWatch?.value()"
+STEPS = "#ft-steps button[role=tab]"
 CANVAS = "document.querySelector('#canvas .seg-canvas')?.segCanvas"
 STOP_WANTED, START_WANTED = 2.0, 5.0  # seconds
 PACE = 0.2  # seconds between two looks at a run that shall not be disturbed
@@ -68,11 +69,14 @@ def start(visitor: Visitor, runs: Path, minutes: str, base: str = "") -> RunFold
         clicked = time.perf_counter()
         folder = visitor.until("the run's folder", lambda: next(iter(run_folders(runs) - before), None))
         run = RunFolder(folder)
-        if state(visitor, run.name) != "waiting":
-            visitor.until("the first event", lambda: run.begun)
+        visitor.until("the first event, or a place in the queue", lambda: run.begun or run.job.state.position)
+        if run.begun:
             visitor.measure("from Start training to the run's first event", time.perf_counter() - clicked)
             visitor.until("the page's word of it", lambda: state(visitor, run.name) == "running")
             visitor.measure("from Start training until the page says that it trains", time.perf_counter() - clicked)
+        else:
+            visitor.until("the page's word of it", lambda: state(visitor, run.name) == "waiting")
+            visitor.measure("from Start training until the page says that it waits", time.perf_counter() - clicked)
     return run
 
 
@@ -104,11 +108,17 @@ def reload(visitor: Visitor, run: RunFolder) -> None:
 
 
 def _find_again(visitor: Visitor, run: RunFolder) -> None:
+    """The page shows a run that goes on by itself, and one that has ended meanwhile under Watch."""
     visitor.page.wait_for_selector("#model input")
     visitor.click("button[role=tab]:has-text('Fine-tune')")
-    visitor.until(
-        "the run after the page was opened again", lambda: state(visitor, run.name) in ("running", "finished")
-    )
+
+    def found() -> bool:
+        if not run.job.state.live and not watched(visitor) and visitor.page.is_enabled(f"{STEPS}:has-text('Watch')"):
+            visitor.click(f"{STEPS}:has-text('Watch')")
+            visitor.page.wait_for_timeout(500)
+        return state(visitor, run.name) in ("running", "finished")
+
+    visitor.until("the run after the page was opened again", found)
     visitor.page.wait_for_selector("#ft-watch .watch-head", state="visible")
 
 
@@ -151,7 +161,10 @@ def kill_server(visitor: Visitor, server: Server, run: RunFolder) -> None:
         visitor.page.goto(server.address)
         _find_again(visitor, run)
         visitor.measure("from opening the page anew until the run is seen", time.perf_counter() - begun)
-    visitor.fact("it is the same process", run.process in (process, None), run.process)
+        visitor.measure("of training when it was seen again", run.seconds)
+    still = run.process
+    words = f"{state(visitor, run.name)}, process {process} -> {still or 'ended'}"
+    visitor.fact("nobody has begun it a second time", still in (process, None), words)
     _full_history(visitor, run, "after the server's restart")
     visitor.shot("after-the-kill")
 
@@ -182,8 +195,12 @@ def wait_for_end(visitor: Visitor, run: RunFolder, minutes: float, stops: Sequen
     visitor.fact("it was begun once, and resumed as often as asked", resumed == [0, *stops], resumed)
     shown = watched(visitor)["document"]["resumed"]
     visitor.fact("the page marks where it was resumed", shown == list(stops), shown)
-    end = run.events("RunFinished")[-1]["seconds"]
-    visitor.fact("it learned for as long as asked", 60 * minutes <= end <= 60 * minutes + 15, f"{end:.1f} s")
+    end = run.events("RunFinished")[-1]
+    seconds, early = end["seconds"], "no better" in end["reason"]
+    visitor.fact(
+        "it learned for as long as asked, or until validations were no better",
+        (early or seconds >= 60 * minutes) and seconds <= 60 * minutes + 15, f"{seconds:.1f} s: {end['reason']}",
+    )  # fmt: skip
     _full_history(visitor, run, "at the end")
     visitor.shot("finished")
 

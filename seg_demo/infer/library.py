@@ -54,8 +54,9 @@ class Library:
     have names that cannot be guessed, "newts@0f3a...", by which `predictor` finds them for everybody who was told one.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, shared: bool = False) -> None:
+        """shared: whether strangers use the checkpoints of `folder`, too, so that nothing may be written there."""
+        self.folder, self.shared = folder, shared
         self._visitors: dict[str, Path] = {}
         self._loaded: OrderedDict[tuple[str, float], Predictor] = OrderedDict()
         self._lock = threading.Lock()

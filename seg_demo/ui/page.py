@@ -65,16 +65,19 @@ def serve(
     host: str | None = None,
     port: int | None = None,
     *,
+    public: bool = False,
     workspaces: Workspaces | None = None,
     block: bool = True,
 ) -> gr.Blocks:
     """Serve the page; host and port default to Gradio's, 127.0.0.1 and the first free one from 7860 on.
 
-    workspaces: of one user, in the folder that `checkpoints` lies in, unless said otherwise. The first model is loaded
-    after the page answers, so that neither waits for the other.
+    public: whether visitors are strangers, each with a workspace of their own. workspaces: those of `public`, in the
+    folder that the checkpoints lie in, unless said otherwise. The first model is loaded after the page answers, so that
+    neither waits for the other.
     """
     library = library or Library(CHECKPOINTS)
-    workspaces = workspaces or Workspaces(library.folder.parent)
+    workspaces = workspaces or Workspaces(library.folder.parent, public)
+    library.shared = workspaces.public
     workspaces.clean_up()
     for workspace in workspaces.all():
         library.entries(workspace.checkpoints)  # so that links find them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,8 +109,8 @@ def _cut(stem: str) -> str:
 
 
 def is_writable(library: Library, model: str) -> bool:
-    """Whether the page may write into a checkpoint: one of the user's own, and not on a Space, which is everybody's."""
-    return look_up("model", library.entries(), model).kind == "own" and not os.environ.get("SPACE_ID")
+    """Whether the page may write into a checkpoint: one of the user's own, and not where strangers share them."""
+    return library.entry(model).kind == "own" and not library.shared
 
 
 def write_threshold(library: Library, model: str, threshold: float) -> CheckpointConfig:
@@ -119,7 +118,7 @@ def write_threshold(library: Library, model: str, threshold: float) -> Checkpoin
 
     Raises `UserError` for a bundled or pretrained model, for the task "multiclass", and where it cannot be written.
     """
-    entry = look_up("model", library.entries(), model)
+    entry = library.entry(model)
     if not is_writable(library, model) or entry.folder is None:
         raise UserError(
             "{model} comes with the page and stays as it is. Copy its folder under checkpoints/ and write there.",

@@ -109,7 +109,9 @@ CHECK_CSS = """
 RUN_CSS = """
 .narrow { max-width: 980px; margin: 0 auto; }
 .narrow .class { display: inline-flex; align-items: center; margin-right: 14px; }
-.setting-row :is(.form, .row) > .block, .setting-row > .block { flex: 1 1 220px !important; min-width: 220px !important; }
+.setting-row > .block, .setting-row :is(.form, .row) > .block {
+  flex: 1 1 220px !important; min-width: 220px !important;
+}
 .setting-row .block label > span, .setting-row .block [data-testid="block-info"] { overflow-wrap: anywhere; }
 .run-head { align-items: flex-end; }
 .run-head > :is(.block, .form):first-child { flex: 0 1 340px !important; }
@@ -138,8 +140,8 @@ RUN_CSS = """
 .compared progress.after::-webkit-progress-value { background: var(--primary-500); }
 .compared progress.before::-moz-progress-bar { background: var(--neutral-400); }
 .compared progress.after::-moz-progress-bar { background: var(--primary-500); }
-@media (max-width: 760px) { .compared { grid-template-columns: minmax(0, 1fr); } .finetune-tab .compared .classes th:nth-child(2) { text-align: left; }
-.compared .bars { width: 34%; } }
+@media (max-width: 760px) { .compared { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 560px) { .compared .classes :is(.bars, th:nth-child(2)) { display: none; } }
 """
 
 CSS = (

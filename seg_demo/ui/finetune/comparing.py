@@ -99,12 +99,12 @@ def _base(job: Job, config: Any) -> Checkpoint | None:
 def base_is_gone(job: Job) -> Sentence | None:
     """Why there is no model to compare with, where the run did start from one."""
     config = job.run.read()[0]
-    if config.model.checkpoint and not Path(config.model.checkpoint).is_dir():
-        return Sentence(
-            "The checkpoint {name} that the run started from is not there any more.",
-            name=Path(config.model.checkpoint).name,
-        )
-    return None
+    if not config.model.checkpoint or _base(job, config):
+        return None
+    folder = Path(config.model.checkpoint)
+    if folder.is_dir():
+        return Sentence("The checkpoint {name} that the run started from has been damaged since.", name=folder.name)
+    return Sentence("The checkpoint {name} that the run started from is not there any more.", name=folder.name)
 
 
 def _drawn(image: np.ndarray, label_map: np.ndarray, classes: ClassMap, cache: Path) -> str:
