@@ -154,6 +154,7 @@ def evaluated(visitor: Visitor, server: Server, data: Path, split: str) -> None:
     figures = json.loads(told.stdout) if told.returncode == 0 else {}
     mean = figures.get("mean_iou")
     seen = f"mean IoU {mean:.3f}" if mean is not None else told.stderr.strip()[-300:]
+    visitor.results.append(f"`eval` on {data.name}, {split}: {seen}.")
     visitor.fact(f"`eval` measures the kept model on {data.name}", mean is not None, seen)
 
 
@@ -166,6 +167,7 @@ def report(visitor: Visitor) -> str:
     rows.append(["**together**", *(f"**{n}**" for n in sums), f"**{sum(each.seconds for each in steps):.0f}**"])
     lines = [table(["step", "clicks", "files", "fields", "seconds"], rows, right=range(1, 5))]
     lines += [f"- {what}: {seconds:.1f} s\n" for what, seconds in visitor.measured]
+    lines += [f"- {sentence}\n" for sentence in visitor.results]
     load = os.getloadavg()[1]  # of the last five minutes: what else the machine was doing
     held = sum(holds for _, holds, _ in visitor.facts)
     lines.append(

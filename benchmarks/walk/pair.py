@@ -36,6 +36,7 @@ def two_visitors(browser: Any, server: Server, place: Path, shots: Path | None) 
             visitor.show("Fine-tune")
             _sees_own(visitor, other)
         _follows(second, two, one)
+        first.show("Watch", "#ft-steps")
         first.until("the first one's end", lambda: stages.state(first, one.name) == "finished")
         stages.compare(first)
         stages.keep(first, "secret-first")
@@ -75,8 +76,8 @@ def _waits(visitor: Visitor, own: RunFolder, other: RunFolder) -> None:
 
 def _sees_own(visitor: Visitor, other: Visitor) -> None:
     """After a reload, with all that the page holds."""
-    visitor.until("the own run", lambda: stages.watched(visitor).get("name"))
     visitor.show("Watch", "#ft-steps")
+    visitor.until("the own run", lambda: stages.watched(visitor).get("name"))
     runs = visitor.offered("ft-run")
     visitor.fact("the list of runs has one's own alone", runs == [f"of-{visitor.name}-1"], runs)
     visitor.show("Pictures", "#ft-steps")
@@ -115,6 +116,7 @@ def _nothing_in_common(first: Visitor, second: Visitor) -> None:
         visitor.page.reload()
         visitor.page.wait_for_selector("#model input")
         visitor.show("Fine-tune")
+        visitor.show("Watch", "#ft-steps")
         visitor.until("the own run", lambda visitor=visitor: stages.watched(visitor).get("name"))  # type: ignore[misc]
         samples = {sample["file"]["path"] for sample in stages.watched(visitor)["samples"]}
         visitor.show("Pictures", "#ft-steps")

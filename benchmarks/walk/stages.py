@@ -211,6 +211,7 @@ def compare(visitor: Visitor) -> str:
         visitor.click("#ft-compare")
         words = visitor.until("the comparison", lambda: _compared(visitor))
     print(f"{visitor.name}: {words}", flush=True)
+    visitor.results.append(f"The page: {words.split('  ')[0]}.")
     visitor.page.wait_for_timeout(1500)
     visitor.shot("compared")
     return words

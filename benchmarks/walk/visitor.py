@@ -27,7 +27,8 @@ class Step:
 class Visitor:
     """page: of Playwright, opened by `open`. shots: a folder for screenshots, or None.
 
-    steps: what was done. measured: (what, seconds). facts: (what must hold, whether it does, what was seen).
+    steps: what was done. measured: (what, seconds). facts: (what must hold, whether it does, what was seen). results:
+    sentences about the model.
     """
 
     def __init__(self, page: Any, address: str, name: str, shots: Path | None) -> None:
@@ -35,6 +36,7 @@ class Visitor:
         self.steps: list[Step] = []
         self.measured: list[tuple[str, float]] = []
         self.facts: list[tuple[str, bool, str]] = []
+        self.results: list[str] = []
         self.errors: list[str] = []  # of scripts of the page
         page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: self.errors.append(str(error)[:300]))

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
 from seg_demo.jobs.queue import Queue
+from seg_demo.jobs.slices import SliceRunner, zero_gpu
 from seg_demo.jobs.workspace import Workspaces
 from seg_demo.ui.finetune.tab import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
@@ -81,7 +82,7 @@ def serve(
     workspaces.clean_up()
     for workspace in workspaces.all():
         library.entries(workspace.checkpoints)  # so that links find them
-    queue = Queue(workspaces.folder)
+    queue = Queue(workspaces.folder, runner=SliceRunner() if zero_gpu() else None)
     demo = build_page(library, workspaces, queue)
     demo.queue(max_size=64)
     demo.launch(

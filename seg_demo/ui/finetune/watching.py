@@ -69,6 +69,8 @@ class WatchPart:
             return self._nothing()
         job = Job(folders[name])
         state = job.state
+        if state.live:
+            self.queue.runner.visited(job)
         ended, learned = not state.live, job.run.last.is_dir() or job.run.best.is_dir()
         return {
             self.run: gr.Dropdown(choices=list(folders), value=name),
