@@ -23,6 +23,7 @@ from seg_demo.train.config import TrainConfig
 from seg_demo.train.pictures import open_pictures
 from seg_demo.ui.finetune import bench
 from seg_demo.ui.finetune.bench import Bench
+from seg_demo.ui.finetune.limits import RUNS
 from seg_demo.ui.finetune.tab import FineTuneTab
 from seg_demo.ui.visitors import Visitors
 
@@ -90,6 +91,9 @@ def test_once_more_with_the_same_settings(tab: FineTuneTab, good: Bench) -> None
     first = values(tab, "scratch")
     first[3 + tab.start.form.paths.index("batch_size")] = "4"
     list(tab.begin(REQUEST, good, *first))
+    (*_, told) = tab.begin_again(good, "my-newts-1", REQUEST)
+    assert "Your run my-newts-1 waits or learns already." in words(tab, told)
+    tab.queue.stop(job_of(tab, "my-newts-1"))
     (*_, seen) = tab.begin_again(good, "my-newts-1", REQUEST)
     assert seen[tab.watch.run].value == "my-newts-2"
     one, other = (job_of(tab, f"my-newts-{number}") for number in (1, 2))
@@ -159,3 +163,10 @@ def test_a_checkpoint_that_was_shared_and_removed_does_not_tell_whose_it_was(
     theirs.remove("shared")
     (*_, told) = tab.begin(REQUEST, good, *values(tab, name))
     assert "There is no model" in words(tab, told)
+
+
+def test_a_visitor_does_not_fill_the_disk_with_runs(tab: FineTuneTab, good: Bench) -> None:
+    for number in range(RUNS):
+        (tab.visitors.of(REQUEST).runs / f"old-{number}").mkdir(parents=True)
+    (*_, told) = tab.begin(REQUEST, good, *values(tab, "scratch"))
+    assert f"There are {RUNS} runs of yours here." in words(tab, told)

@@ -21,13 +21,14 @@ from seg_demo.jobs.workspace import Workspaces
 from seg_demo.settings import Setting, changed, flag_text, settings_of
 from seg_demo.train.config import TrainConfig
 from seg_demo.ui.finetune import settings_form
+from seg_demo.ui.finetune.limits import MINUTES as PUBLIC_MINUTES
+from seg_demo.ui.finetune.limits import MOST, OWNERS
 from seg_demo.ui.finetune.settings_form import BASE, FEW, FIXED, PRESET, check, shown
-from seg_demo.ui.finetune.start import PUBLIC_MINUTES, SCRATCH, StartPart, data_name, measurable
+from seg_demo.ui.finetune.start import SCRATCH, StartPart, data_name, measurable
 from seg_demo.ui.visitors import Visitors
 
 SETTINGS = settings_of(TrainConfig)
 PLAIN = ["--preset", PRESET]
-OWNERS = ("data.workers", "data.memory", "compile", "save_every")
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,15 @@ def test_all_settings_are_in_the_form_but_those_that_are_elsewhere(local: StartP
     # What a browser sends beyond its form has no place there.
     with pytest.raises(ValueError):
         public.flags([SCRATCH, "5", "minutes", *(widget.value for widget in local.form.widgets)])
+
+
+def test_strangers_may_not_take_all_memory(public: StartPart, local: StartPart) -> None:
+    for path, most in MOST.items():
+        name = path.replace(".", "__")
+        assert f"--{path}={most}" in [*flags(public, **{name: str(most)}), f"--{path}={most}"]
+        with pytest.raises(UserError, match=f"The setting {path} may be at most {most} here"):
+            flags(public, **{name: str(most + 1)})
+        flags(local, **{name: str(most + 1)})
 
 
 def test_a_value_may_begin_with_a_minus(local: StartPart) -> None:

@@ -32,8 +32,7 @@ def two_visitors(browser: Any, server: Server, place: Path, shots: Path | None) 
         _waits(second, two, one)
         for visitor, other in ((first, second), (second, first)):
             visitor.page.reload()
-            visitor.page.wait_for_selector("#model input")
-            visitor.show("Fine-tune")
+            _at_own_run(visitor)
             _sees_own(visitor, other)
         _follows(second, two, one)
         first.show("Watch", "#ft-steps")
@@ -42,7 +41,7 @@ def two_visitors(browser: Any, server: Server, place: Path, shots: Path | None) 
         stages.keep(first, "secret-first")
         stages.in_all_pickers(first, "secret-first")
         second.page.reload()
-        second.page.wait_for_selector("#model input")
+        _at_own_run(second)
         stages.in_all_pickers(second, "secret-first", wanted=False)
         _asks_for(second, homes["first"], one)
         second.until("the second one's end", lambda: not two.job.state.live, stages.TRAINING, stages.PACE)
@@ -74,10 +73,17 @@ def _waits(visitor: Visitor, own: RunFolder, other: RunFolder) -> None:
     visitor.shot("waiting")
 
 
-def _sees_own(visitor: Visitor, other: Visitor) -> None:
-    """After a reload, with all that the page holds."""
+def _at_own_run(visitor: Visitor) -> None:
+    """After a reload; the page may choose the step Watch itself, so this waits until all of it is there."""
+    visitor.page.wait_for_selector("#model input")
+    visitor.page.wait_for_timeout(3000)
+    visitor.show("Fine-tune")
     visitor.show("Watch", "#ft-steps")
     visitor.until("the own run", lambda: stages.watched(visitor).get("name"))
+
+
+def _sees_own(visitor: Visitor, other: Visitor) -> None:
+    """After a reload, with all that the page holds."""
     runs = visitor.offered("ft-run")
     visitor.fact("the list of runs has one's own alone", runs == [f"of-{visitor.name}-1"], runs)
     visitor.show("Pictures", "#ft-steps")
@@ -114,10 +120,7 @@ def _nothing_in_common(first: Visitor, second: Visitor) -> None:
     own = []
     for visitor in (first, second):
         visitor.page.reload()
-        visitor.page.wait_for_selector("#model input")
-        visitor.show("Fine-tune")
-        visitor.show("Watch", "#ft-steps")
-        visitor.until("the own run", lambda visitor=visitor: stages.watched(visitor).get("name"))  # type: ignore[misc]
+        _at_own_run(visitor)
         samples = {sample["file"]["path"] for sample in stages.watched(visitor)["samples"]}
         visitor.show("Pictures", "#ft-steps")
         visitor.page.wait_for_selector("#ft-gallery img", state="attached")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 
 import gradio as gr
@@ -21,6 +22,7 @@ from seg_demo.ui.theme import CSS, THEME
 from seg_demo.ui.threshold import ThresholdTab
 from seg_demo.ui.visitors import VisitorCookie, Visitors
 
+CLEAN_EVERY = 3600  # seconds
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
 
 
@@ -61,6 +63,12 @@ def _warm_up(library: Library) -> None:
             library.predictor(first.name)
 
 
+def _keep_clean(workspaces: Workspaces) -> None:
+    while True:
+        workspaces.clean_up()
+        time.sleep(CLEAN_EVERY)
+
+
 def serve(
     library: Library | None = None,
     host: str | None = None,
@@ -79,7 +87,8 @@ def serve(
     library = library or Library(CHECKPOINTS)
     workspaces = workspaces or Workspaces(library.folder.parent, public)
     library.shared = workspaces.public
-    workspaces.clean_up()
+    if workspaces.public:
+        threading.Thread(target=_keep_clean, args=(workspaces,), daemon=True).start()
     for workspace in workspaces.all():
         library.entries(workspace.checkpoints)  # so that links find them
     queue = Queue(workspaces.folder, runner=SliceRunner() if zero_gpu() else None)

@@ -54,6 +54,8 @@ def _headline(found: Compared, language: str) -> tuple[str, str]:
         return "note", say("new_alone", language, iou=f"{after:.3f}")
     interval = comparison.interval
     sure = interval is not None and (interval.low > 0 or interval.high < 0)
+    if f"{difference:.3f}".strip("-") == "0.000":
+        return "note", say("as_good", language, iou=f"{after:.3f}")
     key = "better_by" if difference > 0 else "worse_by"
     state = ("good" if difference > 0 else "error") if sure else "note"
     before = after - difference

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -129,9 +130,12 @@ class KeepPart:
 
     def look_at(self, run: str | None, index: str, request: gr.Request) -> Updates:
         """Another picture."""
-        folder = self.visitors.of(request).runs / (run or "")
-        found = next((each for (known, _), each in reversed(self._known.items()) if known == folder), None)
-        return self._picture(found, index) if found else {self.slider: None, self.labelled: None}
+        with contextlib.suppress(UserError):
+            folder = Job(self.visitors.of(request).run_folder(run or "")).folder
+            found = next((each for (known, _), each in reversed(self._known.items()) if known == folder), None)
+            if found:
+                return self._picture(found, index)
+        return {self.slider: None, self.labelled: None}
 
     # What becomes of it ----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ from seg_demo.ui.visitors import Visitors
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "newts"
 PICTURES_SHOWN = 12
 CHECKS_AT_ONCE = 2
+MOST_REMEMBERED = 100  # data sets in memory
 
 
 class PicturesPart:
@@ -49,7 +51,7 @@ class PicturesPart:
 
     def __init__(self, visitors: Visitors, status: StatusRow) -> None:
         self.visitors, self.status = visitors, status
-        self.latest: dict[Path, Bench] = {}  # by the folder that a visitor's data sets are brought to
+        self.latest: OrderedDict[Path, Bench] = OrderedDict()  # by the folder that a visitor's data sets are brought to
         with gr.Row(elem_classes="finetune-tab"):
             with gr.Column(scale=1, min_width=280):
                 self._build_bring()
@@ -317,6 +319,12 @@ class PicturesPart:
 
         yield from self._answer(again, "checking", request)
 
+    def _remember(self, bench: Bench) -> None:
+        self.latest.pop(bench.home.parent, None)
+        self.latest[bench.home.parent] = bench
+        while len(self.latest) > MOST_REMEMBERED:  # the others are looked at again when they are wanted
+            self.latest.popitem(last=False)
+
     def _answer(
         self, work: Callable[[Progress], Bench], doing: str, request: gr.Request
     ) -> Generator[Updates, None, None]:
@@ -324,7 +332,7 @@ class PicturesPart:
         language = language_of(request)
         try:
             bench = recorded((yield from self.status.following(work, say(doing, language))))
-            self.latest[bench.home.parent] = bench
+            self._remember(bench)
             shown = self.show(bench, language) | self.also(bench, language)
             yield shown
             pictures = yield from self.status.following(

@@ -14,6 +14,7 @@ from seg_demo.models.registry import ARCHITECTURES
 from seg_demo.settings import Setting, changed, flag_text, settings_of
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.presets import PRESETS
+from seg_demo.ui.finetune.limits import OWNERS, check_settings
 from seg_demo.ui.i18n import setting_text, text
 
 PRESET = "finetune"
@@ -22,8 +23,6 @@ FEW = ("optimizer.learning_rate", "batch_size", "data.crop", "loss.balance")
 # What other parts of the page decide, and what a checkpoint says that a run starts from.
 _ELSEWHERE = ("model.checkpoint", "model.weights", "data.source", "data.split", "steps", "epochs", "minutes")
 FIXED = ("model.architecture", "model.arguments", "data.preprocessing.")
-# What costs the server rather than the run.
-_OWNERS = ("data.workers", "data.memory", "compile", "save_every")
 SECTIONS = ("model", "data", "augmentation", "loss", "optimizer", "schedule", "validation", "")
 
 
@@ -34,8 +33,8 @@ class SettingsForm:
     """
 
     def __init__(self, public: bool) -> None:
-        settings = settings_of(TrainConfig)
-        left_out = (*_ELSEWHERE, *(_OWNERS if public else ()))
+        self.public, settings = public, settings_of(TrainConfig)
+        left_out = (*_ELSEWHERE, *(OWNERS if public else ()))
         self.paths = [path for path in settings if path not in left_out]
         self._widgets: dict[str, Any] = {}
         with gr.Row(elem_classes="setting-row"):
@@ -70,6 +69,8 @@ class SettingsForm:
                 path=fixed[0],
             )  # fmt: skip
         check(different)
+        if self.public:
+            check_settings(different)
         return different
 
 

@@ -14,6 +14,7 @@ from seg_demo.errors import UserError, shorten
 from seg_demo.infer.library import Library
 from seg_demo.infer.pretrained import PRETRAINED
 from seg_demo.jobs.workspace import Workspace
+from seg_demo.ui.finetune import limits
 from seg_demo.ui.finetune.bench import Bench
 from seg_demo.ui.finetune.settings_form import BASE, PRESET, SettingsForm, check
 from seg_demo.ui.fragment import Fragment, Node, element
@@ -24,8 +25,6 @@ from seg_demo.ui.visitors import Visitors
 SCRATCH = "scratch"
 UNITS = ("minutes", "epochs")
 MEASURED_ON = "--data.validation_split="
-PUBLIC_MINUTES = 30  # of one run, where strangers share the machine
-# A whole minute has to suffice for whoever only wants to see it work.
 DEFAULT_MINUTES = 5
 
 
@@ -88,11 +87,8 @@ class StartPart:
             raise UserError(
                 "The length of the run is {amount}. Write a number of {unit}.", amount=shorten(amount), unit=unit
             )
-        if self.visitors.public and (unit != "minutes" or number > PUBLIC_MINUTES):
-            raise UserError(
-                "A run may take {most} minutes here, as others wait for theirs. Write a number of minutes up to that.",
-                most=PUBLIC_MINUTES,
-            )
+        if self.visitors.public:
+            limits.check_minutes(number if unit == "minutes" else math.inf)
         return f"{number:.12g}"
 
 

@@ -18,6 +18,7 @@ from seg_demo.ui.background import Progress
 from seg_demo.ui.finetune.bench import Bench, still_there, written
 from seg_demo.ui.finetune.keeping import KeepPart
 from seg_demo.ui.finetune.labelling import LabelPart
+from seg_demo.ui.finetune.limits import check_room
 from seg_demo.ui.finetune.pictures import PicturesPart
 from seg_demo.ui.finetune.start import StartPart, data_name, measurable, told
 from seg_demo.ui.finetune.watching import WatchPart
@@ -144,6 +145,8 @@ class FineTuneTab:
         folder = None
         try:
             asked, brought = flags(), still_there(bench)
+            if self.visitors.public:
+                check_room(workspace)
             folder = workspace.new_run(data_name(brought))
             out = folder / "data" / plain_name(data_name(brought))
             out.parent.mkdir()

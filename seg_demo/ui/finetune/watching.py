@@ -10,10 +10,12 @@ from typing import Any
 
 import gradio as gr
 
-from seg_demo.errors import UserError
+from seg_demo.errors import UserError, shorten
 from seg_demo.jobs.history import History
 from seg_demo.jobs.job import Job, State
 from seg_demo.jobs.queue import Queue
+from seg_demo.ui.finetune import limits
+from seg_demo.ui.finetune.start import MEASURED_ON
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.segment import ModelPicker
 from seg_demo.ui.status import StatusRow, Updates
@@ -117,7 +119,7 @@ class WatchPart:
         words = list(self.job(name, request).facts.flags)
         if "--data" in words:
             del words[words.index("--data") : words.index("--data") + 2]
-        return [word for word in words if word != "--no-check"]
+        return [word for word in words if word != "--no-check" and not word.startswith(MEASURED_ON)]
 
     def end(self, name: str | None, request: gr.Request) -> Updates:
         """Stop a run, or let one that waits wait no more."""
@@ -131,15 +133,10 @@ class WatchPart:
 
         def submit() -> None:
             job = self.job(name, request)
-            self.queue.submit(
-                job,
-                [
-                    "--minutes",
-                    f"{job.state.seconds / 60 + minutes(more):.3f}",
-                    "--validation.patience",
-                    "0",
-                ],
-            )
+            length = job.state.seconds / 60 + minutes(more)
+            if self.visitors.public:
+                limits.check_minutes(length)
+            self.queue.submit(job, ["--minutes", f"{length:.3f}", "--validation.patience", "0"])
 
         return self._done(submit, name, request)
 
@@ -179,4 +176,6 @@ def minutes(given: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 < (number := float(given.strip())) <= 1e5:
             return number
-    raise UserError("The length of the run is {amount}. Write a number of {unit}.", amount=given, unit="minutes")
+    raise UserError(
+        "The length of the run is {amount}. Write a number of {unit}.", amount=shorten(given), unit="minutes"
+    )
