@@ -108,7 +108,7 @@ def texts(node: Any) -> Iterator[str]:
 
 def test_the_best_checkpoint_is_compared_with_the_base(job: Job, base: Path, data: Path, tmp_path: Path) -> None:
     steps = []
-    found = compared(job, tmp_path / "cache", lambda done, total: steps.append((done, total)))
+    found = compared(job, lambda done, total: steps.append((done, total)))
     from seg_demo.data.folder import open_splits
 
     alone = compare(load_checkpoint(base), load_checkpoint(job.run.best), open_splits(data)("val"))
@@ -116,12 +116,12 @@ def test_the_best_checkpoint_is_compared_with_the_base(job: Job, base: Path, dat
     assert found.comparison.to_json()["pictures"] == alone.to_json()["pictures"]
     assert found.comparison.base and found.comparison.base.name == "base"
     assert steps[-1] == (2 * PICTURES, 2 * PICTURES)
-    # Each picture is there three times, as a file in the cache.
+    # Each picture is there three times, as a file in the run.
     assert list(found.shown) == list(range(PICTURES))
     for shown in found.shown.values():
         for file in (shown.labelled, shown.base, shown.new):
-            assert file and Path(file).is_relative_to(tmp_path / "cache")
-            assert HOSTILE not in file
+            assert file and Path(file).is_relative_to(job.folder)
+            assert HOSTILE not in str(file)
             with Image.open(file) as image:
                 assert (image.format, max(image.size)) == ("JPEG", 64)
 
@@ -134,13 +134,13 @@ def test_the_newest_checkpoint_is_the_best_or_the_last(job: Job) -> None:
     with pytest.raises(UserError, match="The run newts-1 has no checkpoint yet. Let it learn a little longer."):
         newest(job)
     with pytest.raises(UserError, match="has no checkpoint yet"):
-        compared(job, job.folder, quiet)
+        compared(job, quiet)
 
 
 def test_it_started_from_random_weights(tmp_path: Path, data: Path) -> None:
     job = run_in(tmp_path / "runs" / "a-1", None, data)
     model_of(NEWTS_BINARY, 2, job.run.last)
-    found = compared(job, tmp_path / "cache", quiet)
+    found = compared(job, quiet)
     assert (found.kind, found.comparison.base, base_is_gone(job)) == ("last", None, None)
     assert all(shown.base is None for shown in found.shown.values())
     told = " ".join(texts(comparison_nodes.card(found, job, "en")))
@@ -153,7 +153,7 @@ def test_it_started_from_random_weights(tmp_path: Path, data: Path) -> None:
 def test_the_base_is_gone(job: Job, base: Path, tmp_path: Path) -> None:
     assert base_is_gone(job) is None
     shutil.rmtree(base)
-    found = compared(job, tmp_path / "cache", quiet)
+    found = compared(job, quiet)
     assert found.comparison.base is None
     told = " ".join(texts(comparison_nodes.card(found, job, "en")))
     assert "The checkpoint base that the run started from is not there any more." in told
@@ -163,7 +163,7 @@ def test_the_base_is_gone(job: Job, base: Path, tmp_path: Path) -> None:
 
 def test_the_base_was_damaged(job: Job, base: Path, tmp_path: Path) -> None:
     (base / "model.safetensors").write_bytes(b"x")
-    found = compared(job, tmp_path / "cache", quiet)
+    found = compared(job, quiet)
     assert found.comparison.base is None
     told = " ".join(texts(comparison_nodes.card(found, job, "en")))
     assert "The checkpoint base that the run started from has been damaged since." in told
@@ -174,7 +174,7 @@ def test_the_base_is_for_other_classes(tmp_path: Path, data: Path) -> None:
     strange = model_of(ClassMap.of("sky", HOSTILE, "sea"), 1, tmp_path / "strange")
     job = run_in(tmp_path / "runs" / "a-1", strange, data)
     model_of(NEWTS_BINARY, 2, job.run.best)
-    found = compared(job, tmp_path / "cache", quiet)
+    found = compared(job, quiet)
     assert found.comparison.base is None and found.comparison.why
     told = " ".join(texts(comparison_nodes.card(found, job, "en")))
     assert "random weights" not in told and "not there any more" not in told
@@ -186,7 +186,7 @@ def test_without_a_validation_split_there_is_nothing_to_compare_on(tmp_path: Pat
     with pytest.raises(
         UserError, match="This run was not measured on any pictures, so there is nothing to compare on."
     ):
-        compared(job, tmp_path / "cache", quiet)
+        compared(job, quiet)
 
 
 def test_the_pictures_or_the_checkpoint_are_damaged(tmp_path: Path, base: Path) -> None:
@@ -195,18 +195,18 @@ def test_the_pictures_or_the_checkpoint_are_damaged(tmp_path: Path, base: Path) 
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[:100])
     with pytest.raises(UserError):
-        compared(job, tmp_path / "cache", quiet)
+        compared(job, quiet)
     (folder / "model.safetensors").write_bytes(weights)
     for image in (job.folder / "data").rglob("val/images/*"):
         image.write_bytes(image.read_bytes()[:200])
     with pytest.raises(UserError):
-        compared(job, tmp_path / "cache", quiet)
+        compared(job, quiet)
     shutil.rmtree(job.folder / "data")
     with pytest.raises(UserError):
-        compared(job, tmp_path / "cache", quiet)
+        compared(job, quiet)
     (job.folder / "config.json").write_text("{")
     with pytest.raises(UserError, match="config.json is damaged"):
-        compared(job, tmp_path / "cache", quiet)
+        compared(job, quiet)
 
 
 # What is shown
@@ -223,7 +223,7 @@ def hostile(tmp_path: Path) -> tuple[Job, Compared]:
         classes=classes,
     )
     model_of(classes, 2, job.run.best)
-    return job, compared(job, tmp_path / "cache", quiet)
+    return job, compared(job, quiet)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -260,7 +260,7 @@ def test_pictures_are_sorted_by_what_changed(hostile: tuple[Job, Compared]) -> N
 
 
 def test_figures_are_those_of_the_comparison(job: Job, tmp_path: Path) -> None:
-    found = compared(job, tmp_path / "cache", quiet)
+    found = compared(job, quiet)
     told = " ".join(texts(comparison_nodes.card(found, job, "en")))
     comparison = found.comparison
     assert comparison.base
@@ -277,7 +277,7 @@ def test_figures_are_those_of_the_comparison(job: Job, tmp_path: Path) -> None:
 def part(tmp_path: Path) -> KeepPart:
     with gr.Blocks():
         made = KeepPart(Visitors(Workspaces(tmp_path)), StatusRow("ft"), gr.Dropdown())
-    made.refresh = lambda request, name: {}
+    made.refresh = lambda request: {}
     return made
 
 
@@ -294,7 +294,7 @@ def test_compare_look_keep_rename_and_remove(part: KeepPart, job: Job, monkeypat
     assert len(shown[part.picture].choices) == PICTURES
     for index in range(PICTURES):
         there = part.look_at(job.name, str(index), REQUEST)
-        before, after = there[part.slider]
+        before, after = there[part.slider].value
         assert before != after and Path(there[part.labelled]).is_file()
     nothing = {part.slider: None, part.labelled: None}
     for run, index in ((job.name, "99"), (job.name, "-1"), (job.name, "x"), (job.name, "²"), ("../x", "0"), ("", "0")):
@@ -305,17 +305,28 @@ def test_compare_look_keep_rename_and_remove(part: KeepPart, job: Job, monkeypat
     assert again[part.card] == shown[part.card]
     # What becomes of it.
     own = part.visitors.of(REQUEST).checkpoints
-    assert "cannot be called '../x'" in words(part, part.keep_it(job.name, "../x", "", REQUEST))
-    kept = part.keep_it(job.name, "mine", "", REQUEST)
-    assert (kept[part.kept], kept[part.use].visible, kept[part.keep].visible) == ("mine", True, False)
+    assert "cannot be called '../x'" in words(part, part.keep_it(job.name, "../x", REQUEST))
+    kept = part.keep_it(job.name, "mine", REQUEST)
+    assert (job.facts.kept, kept[part.use].visible, kept[part.keep].visible) == ("mine", True, False)
     assert (own / "mine" / "model.safetensors").read_bytes() == (job.run.best / "model.safetensors").read_bytes()
-    assert "There is a checkpoint mine already" in words(part, part.keep_it(job.name, "mine", "", REQUEST))
-    assert part.rename_it("other", "mine", REQUEST)[part.kept] == "other"
-    assert os.listdir(own) == ["other"]
-    gone = part.remove_it("other", REQUEST)
-    assert (gone[part.kept], gone[part.use].visible, os.listdir(own)) == ("", False, [])
-    assert "There is no checkpoint other here any more." in words(part, part.rename_it("x", "other", REQUEST))
+    # Whoever comes back to it finds it kept.
+    (first, *_) = part.show(job.name, REQUEST)
+    assert (first[part.name], first[part.rename].visible, first[part.keep].visible) == ("mine", True, False)
+    # When it has learned more, it can be kept again, but not over somebody else's.
+    newer = (own / "mine").stat().st_mtime + 10
+    os.utime(job.run.best, (newer, newer))
+    first = next(part.show(job.name, REQUEST))
+    assert first[part.keep].visible and "earlier state" in " ".join(texts(first[part.kept_words]))
+    shutil.copytree(own / "mine", own / "taken")
+    assert "There is a checkpoint taken already" in words(part, part.keep_it(job.name, "taken", REQUEST))
+    shutil.rmtree(own / "taken")
+    part.keep_it(job.name, "mine", REQUEST)
+    part.rename_it(job.name, "other", REQUEST)
+    assert (job.facts.kept, os.listdir(own)) == ("other", ["other"])
+    gone = part.remove_it(job.name, REQUEST)
+    assert (gone[part.keep].visible, gone[part.use].visible, os.listdir(own)) == (True, False, [])
+    assert "There is no checkpoint other here any more." in words(part, part.rename_it(job.name, "x", REQUEST))
     for name in ("../x", "", "None", None):
-        assert "There is no run" in words(part, part.keep_it(name, "mine", "", REQUEST))
+        assert "There is no run" in words(part, part.keep_it(name, "mine", REQUEST))
         (*_, told) = part.show(name, REQUEST)
         assert "There is no run" in words(part, told)

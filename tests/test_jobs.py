@@ -272,6 +272,7 @@ def test_the_computer_was_started_again(tmp_path: Path) -> None:
     assert now.lives
     assert not Process(now.number, "1", now.machine).lives  # another one had the number
     gone = Process(now.number, now.began, "another start")
+    one.make_folder()
     one.note(flags=("x",), submitted=5.0, started=6.0, process=gone)
     (one.folder / "events.jsonl").write_text('{"event": "StepDone", "step": 3, "seconds": 1}\n')
     assert one.state == State(
@@ -283,10 +284,37 @@ def test_the_computer_was_started_again(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_no_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = job(tmp_path)
+    one.make_folder()
     one.note(flags=("x",), submitted=5.0, started=6.0, process=Process(1 << 30, "1", Process.of(1).machine))
     (one.folder / "events.jsonl").write_text('{"event": "StepDone", "step": 3, "seconds": 1}\n')
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 4096))  # type: ignore[attr-defined]
     assert one.state.sentence == "The disk is full, so the run ended at step 3. Free some space." + NOTHING
+
+
+def test_a_run_may_be_removed_when_it_is_over(queue: Queue, tmp_path: Path) -> None:
+    one, other = job(tmp_path), Job(tmp_path / "ann" / "runs" / "newts-2")
+    queue.submit(one, ["go"])
+    queue.submit(other, ["go"])
+    for each in (one, other):
+        with pytest.raises(UserError, match=f"The run {each.name} goes on. Stop it first."):
+            queue.remove(each)
+    queue.stop(other)
+    queue.remove(other)
+    assert not other.folder.exists()
+    queue.remove(other)  # as by a click in another tab
+    with pytest.raises(UserError, match="The run cannot be written to newts-2"):
+        queue.submit(other)  # it does not come back as an empty folder
+    assert not other.folder.exists()
+    queue.stop(one)
+
+
+def test_a_run_is_stopped_after_the_longest_time(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "home", ["cpu"], LikeARun(), longest=0.5)
+    queue.open()
+    one = job(tmp_path)
+    queue.submit(one, ["go"])
+    assert reach(one, "stopped").can_resume
+    queue.close()
 
 
 def test_a_run_of_somebody_else(queue: Queue, tmp_path: Path) -> None:

@@ -337,6 +337,17 @@ def test_newts_keep_their_split_and_both_levels(tmp_path: Path) -> None:
     assert [listing.colors[color] for color in (0, 0x7F0000, 0x800000, 0x007F00, 0x008000)] == [0, 1, 1, 2, 2]
 
 
+def test_newts_that_somebody_has_split_keep_that(tmp_path: Path) -> None:
+    names = [
+        f"{split}/{kind}/akahara/{split}{n}.{end}"
+        for split in ("train", "val")
+        for n in range(1, 9)
+        for kind, end in (("images", "jpg"), ("seg_images", "png"))
+    ]
+    pairs = find_listing(touched(tmp_path, *names)).pairs
+    assert {pair.name for pair in pairs if pair.split == "val"} == {f"val{n}" for n in range(1, 9)}
+
+
 def test_newts_in_palettes_of_any_order(tmp_path: Path) -> None:
     planted = build_newts(tmp_path)
     for label in sorted(tmp_path.rglob("*_0001.png")):  # index 0 is the newt, index 1 the background

@@ -93,23 +93,36 @@ def test_what_visitors_have_left_behind_goes(tmp_path: Path) -> None:
 # Runs
 
 
+def made(workspace: Workspace, name: str) -> Path:
+    with workspace.new_run(name) as new:
+        assert workspace.run_folders() == [] or new.staging not in workspace.run_folders()
+        (new.staging / "data").mkdir()
+        return new.finish()
+
+
+def test_a_run_that_was_not_prepared_to_the_end_leaves_nothing(workspace: Workspace) -> None:
+    with pytest.raises(OSError), workspace.new_run("a") as new:
+        (new.staging / "half").write_text("")
+        raise OSError
+    assert list(workspace.runs.iterdir()) == []
+
+
 def test_runs_are_numbered_and_listed_the_newest_first(workspace: Workspace) -> None:
     assert workspace.run_folders() == []
-    runs = [workspace.new_run(name) for name in ("my newts", "my newts", "../../etc", "写真", "\udcff", "CON")]
+    runs = [made(workspace, name) for name in ("my newts", "my newts", "../../etc", "写真", "\udcff", "CON")]
     assert [run.name for run in runs] == ["my-newts-1", "my-newts-2", "etc-1", "写真-1", "run-1", "CON-1"]
     assert {run.parent for run in runs} == {workspace.runs}
     for age, run in enumerate(runs):
-        (run / "data").mkdir()
         os.utime(run / "data", (1e9 - age,) * 2)
     os.utime(runs[-1], (2e9,) * 2)  # as its training does
     assert workspace.run_folders() == runs
     shutil.rmtree(runs[0])
-    assert workspace.new_run("my newts") == runs[0]
+    assert made(workspace, "my newts") == runs[0]
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "a-2", ".brought", "link", "file"])
 def test_a_run_is_found_by_its_name_alone(name: str, workspace: Workspace, tmp_path: Path) -> None:
-    assert workspace.run_folder(workspace.new_run("a").name) == workspace.runs / "a-1"
+    assert workspace.run_folder(made(workspace, "a").name) == workspace.runs / "a-1"
     workspace.brought.mkdir()
     (tmp_path / "root" / "x").mkdir()
     (workspace.runs / "link").symlink_to(tmp_path)

@@ -92,10 +92,13 @@ def state(visitor: Visitor, name: str) -> str:
 
 
 def trained_for(visitor: Visitor, run: RunFolder, seconds: float) -> None:
-    """Wait until it has learned for so long and was measured since it went on last."""
-    visitor.until(
-        f"{seconds:.0f} s of training", lambda: run.seconds >= seconds or not run.job.state.live, TRAINING, PACE
-    )
+    """Wait until it has learned for so long, or has ended."""
+
+    def far_enough() -> bool:
+        return run.seconds >= seconds or not run.job.state.live
+
+    with visitor.step("watch it learn"):
+        visitor.until(f"{seconds:.0f} s of training", far_enough, TRAINING, PACE)
 
 
 def reload(visitor: Visitor, run: RunFolder) -> None:
@@ -185,7 +188,7 @@ def _full_history(visitor: Visitor, run: RunFolder, when: str) -> None:
 
 def wait_for_end(visitor: Visitor, run: RunFolder, minutes: float, stops: Sequence[int] = ()) -> None:
     """stops: the steps at which it was stopped."""
-    with visitor.step("wait for the end"):
+    with visitor.step("watch it learn"):
         visitor.until("the run's end", lambda: not run.job.state.live, TRAINING, PACE)
         visitor.until("the page's word of it", lambda: state(visitor, run.name) == "finished")
         visitor.page.wait_for_selector("#ft-compare", state="visible")

@@ -111,7 +111,8 @@ def _order(names: Sequence[str], known: Sequence[str]) -> Sequence[int] | None:
 
 
 def _folded(names: Sequence[str]) -> list[str]:
-    return [name.strip().casefold() for name in names]
+    plain = [name.strip().casefold() for name in names]
+    return ["background" if name == "_background_" else name for name in plain]  # as LabelMe calls it
 
 
 def _made_up(names: Sequence[str]) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 
 from seg_demo.jobs.curve import MOST, Curve
 from seg_demo.jobs.files import finite, read_object
-from seg_demo.train.events import REACHED
 
 LOG_LINES, LOG_BYTES, LOG_WIDTH = 200, 1 << 16, 500
 SEEN = 512  # bytes before the place that was read up to; if they are others now, so is all the rest
@@ -138,8 +137,7 @@ class History:
 
     def _end(self, event: dict[str, Any]) -> None:
         self._now |= {"step": _whole(event["step"]), "seconds": _finite(event["seconds"])}
-        if event["reason"] == REACHED:  # by the time that the last step took, not by the one before it
-            self._now["share"] = 1.0
+        self._now["share"] = 1.0  # also where it ended early, and where the last step's time was short of it
         self._finished = True
 
     def _left(self) -> float | None:

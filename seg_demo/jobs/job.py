@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ class Facts:
 
     flags: of the command that begins the run; more: of the one that resumes it. ticket: its file in the queue. started,
     process, device, log_from: of the process that was started last; log_from: how long process.log was before. exit:
-    its exit code, once that is known. stop_asked: when Stop was asked for last.
+    its exit code, once that is known. stop_asked: when Stop was asked for last. kept: the name that its checkpoint was
+    kept by.
     """
 
     flags: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Facts:
     log_from: int = 0
     stop_asked: float = 0.0
     exit: int | None = None
+    kept: str = ""
 
     @classmethod
     def read(cls, file: Path) -> Facts:
@@ -48,7 +51,7 @@ class Facts:
             _words(document.get("flags")), _words(document.get("more")), _time(document.get("submitted")),
             _text(document.get("ticket")), _time(document.get("started")), Process.read(document.get("process")),
             _text(document.get("device")), int(_time(document.get("log_from"))), _time(document.get("stop_asked")),
-            code if type(code) is int else None,
+            code if type(code) is int else None, _text(document.get("kept")),
         )  # fmt: skip
 
 
@@ -102,21 +105,29 @@ class Job:
         facts = self.facts
         return facts.stop_asked >= facts.started > 0
 
-    def note(self, **changes: Any) -> Facts:
-        """Keep changes of `Facts`. Raises `UserError` where they cannot be written."""
-        try:
+    def make_folder(self) -> None:
+        """Raises `UserError` where it cannot be."""
+        with self._told():
             self.folder.mkdir(parents=True, exist_ok=True)
-            with alone_in(self.folder):
-                document = {**asdict(self.facts), **changes}
-                if isinstance(document["process"], Process):
-                    document["process"] = asdict(document["process"])
-                write_object(self._file, document)
+
+    def note(self, **changes: Any) -> Facts:
+        """Keep changes of `Facts` in the folder. Raises `UserError` where they cannot be written."""
+        with self._told(), alone_in(self.folder):
+            document = {**asdict(self.facts), **changes}
+            if isinstance(document["process"], Process):
+                document["process"] = asdict(document["process"])
+            write_object(self._file, document)
+        return self.facts
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UserError(
                 "The run cannot be written to {folder} ({reason}). Free some space or choose another folder.",
                 folder=self.name, reason=error.strerror or error,
             ) from None  # fmt: skip
-        return self.facts
 
     def command(self) -> list[str]:
         """The words after `python -m seg_demo` that begin the run or, where it exists, go on with it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,16 +29,23 @@ class Queue:
 
     home: where the queue is kept, in a folder of its own; any number of servers may share it. slots: the devices, such
     as "cpu" or "cuda:0"; left out, all CUDA devices or else the CPU, found when the first run begins. runner: how runs
-    are trained.
+    are trained. longest: seconds after which one is stopped, whatever its own length: a single step may take hours.
 
     >>> queue = Queue(home)
     >>> queue.open()
     >>> queue.submit(Job(folder), ["--preset", "finetune", "--data", "pictures"])
     """
 
-    def __init__(self, home: Path | str, slots: Sequence[str] | None = None, runner: Runner | None = None) -> None:
+    def __init__(
+        self,
+        home: Path | str,
+        slots: Sequence[str] | None = None,
+        runner: Runner | None = None,
+        longest: float = math.inf,
+    ) -> None:
         self.place = Path(home).resolve() / "queue"
         self.runner: Runner = runner or ProcessRunner()
+        self.longest = longest
         self._slots = tuple(slots) if slots else ()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -55,6 +64,8 @@ class Queue:
                     "The run {name} waits or is trained already. Stop it first, or start another one.", name=job.name
                 )
             asked = {"more" if job.run.exists else "flags": tuple(flags)} if flags else {}
+            if flags:
+                job.make_folder()
             try:
                 ticket = new_ticket(self.place, job.folder)
             except OSError as error:
@@ -82,10 +93,17 @@ class Queue:
                         "The run {name} is trained by a command that was not started here. Stop it there.",
                         name=job.name,
                     )
-                try:
-                    job.note(stop_asked=time.time())
-                finally:  # also on a full disk
-                    self.runner.end(job, at_once=False)
+                self._end(job)
+
+    def remove(self, job: Job) -> None:
+        """Delete a run with all that is in it. Raises `UserError` where it waits or is trained."""
+        with self._alone():
+            if job.state.live:
+                raise UserError("The run {name} goes on. Stop it first.", name=job.name)
+            aside = job.folder.with_name(f".discarded-{job.name}-{time.time_ns()}")
+            with contextlib.suppress(FileNotFoundError):
+                job.folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def position(self, job: Job) -> int:
         """How many others go first; 0 for what does not wait."""
@@ -135,8 +153,9 @@ class Queue:
                 free = next((slot for slot in slots if slot not in busy), None)
                 if free is None:
                     break
-                if not ticket.device and self._start(ticket, free):
-                    busy.add(free)
+                with contextlib.suppress(UserError):  # what cannot be written now does not keep others from it
+                    if not ticket.device and self._start(ticket, free):
+                        busy.add(free)
 
     def _note_codes(self) -> None:
         for folder, code in list(self._codes.items()):
@@ -158,6 +177,9 @@ class Queue:
         if facts.process and facts.exit is None and facts.process.lives:
             if facts.stop_asked >= facts.started and now - facts.stop_asked > PATIENCE:
                 self.runner.end(job, at_once=True)
+            elif facts.stop_asked < facts.started and now - facts.started > self.longest:
+                with contextlib.suppress(UserError):
+                    self._end(job)
             return True
         unnoticed = facts.process and facts.exit is None and facts.process.unnoticed
         if unnoticed and now - self._dead.setdefault(ticket.folder, now) < NOTICE_SECONDS:
@@ -165,6 +187,12 @@ class Queue:
         self._dead.pop(ticket.folder, None)
         ticket.remove()
         return False
+
+    def _end(self, job: Job) -> None:
+        try:
+            job.note(stop_asked=time.time())
+        finally:  # also on a full disk
+            self.runner.end(job, at_once=False)
 
     def _start(self, ticket: Ticket, device: str) -> bool:
         """Whether the device is taken now."""

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,25 +56,23 @@ class Workspace:
                 return folder
         raise UserError("There is no run {name} here any more. Choose another one.", name=shorten(name))
 
-    def new_run(self, name: str) -> Path:
-        """A new, empty folder for a run, called `name` with a number."""
-        stem = plain_name(name)
+    @contextlib.contextmanager
+    def new_run(self, name: str) -> Iterator[NewRun]:
+        """A folder for a run, which is not among the runs before it is finished; it is deleted if it never is."""
         self.runs.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while True:
-            folder = self.runs / f"{stem}-{number}"
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:
-                number += 1
+        staging = Path(tempfile.mkdtemp(prefix=".preparing-", dir=self.runs))
+        try:
+            yield NewRun(staging, plain_name(name))
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
-    def keep(self, checkpoint: Path, name: str) -> Path:
+    def keep(self, checkpoint: Path, name: str, again: str = "") -> Path:
         """Copy a checkpoint of a run under a name of its own, with its model card; returns the folder.
 
-        Raises `UserError` where the name cannot be, is taken, or the checkpoint is not there.
+        again: the name of one that may be replaced. Raises `UserError` where the name cannot be, is taken, or the
+        checkpoint is not there.
         """
-        target = self._free(name)
+        target = self.checkpoints / check_name(name) if name.strip() == again else self._free(name)
         kept = load_checkpoint(checkpoint)
         return save_checkpoint(target, kept.model, kept.config)
 
@@ -101,6 +100,28 @@ class Workspace:
         if target.exists():
             raise UserError("There is a checkpoint {name} already. Choose another name.", name=target.name)
         return target
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run that is being prepared in `staging`. name: what it is to be called, with a number."""
+
+    staging: Path
+    name: str
+
+    def finish(self) -> Path:
+        """Put it among the runs; returns its folder."""
+        number = 1
+        while True:
+            folder = self.staging.with_name(f"{self.name}-{number}")
+            try:
+                folder.mkdir()  # whoever makes it has the name
+                break
+            except FileExistsError:
+                number += 1
+        os.replace(self.staging, folder)
+        folder.chmod(0o755)
+        return folder
 
 
 class Workspaces:

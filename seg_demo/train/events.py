@@ -7,8 +7,6 @@ from pathlib import Path
 
 from seg_demo.errors import Sentence
 
-REACHED = Sentence("its length is reached")  # why most runs finish
-
 
 @dataclass(frozen=True)
 class RunStarted:

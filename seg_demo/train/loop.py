@@ -19,7 +19,6 @@ from seg_demo.infer.device import find_device
 from seg_demo.infer.memory import most_memory
 from seg_demo.train.config import TrainConfig
 from seg_demo.train.events import (
-    REACHED,
     EpochDone,
     Event,
     MemoryShort,
@@ -111,7 +110,7 @@ def train(
                     ending = [RunFinished(progress.step, progress.seconds, reason)]
                     break
                 if progress.over(length) and progress.validated == progress.step:
-                    ending = [RunFinished(progress.step, progress.seconds, REACHED)]
+                    ending = [RunFinished(progress.step, progress.seconds, Sentence("its length is reached"))]
                     break
                 if (asked := ranks.any(broken_off or stop())) or (now >= seconds and progress.step > started_at):
                     saving.state(progress, now)

@@ -16,15 +16,19 @@ class Stopped(BaseException):
     """Ends work from within its call of `progress`; not an `Exception`, so that nothing takes it for a failure."""
 
 
-def followed(work: Callable[[Progress], Result]) -> Generator[tuple[int, int], None, Result]:
+def followed(
+    work: Callable[[Progress], Result], stop: threading.Event | None = None
+) -> Generator[tuple[int, int], None, Result]:
     """Run `work(progress)` in a thread and yield (done, total) whenever that has changed; returns its result.
 
-    Where the generator is closed, the next call of `progress` raises `Stopped` within the work.
+    Where the generator is closed, the next call of `progress` raises `Stopped` within the work. stop: ends the work
+    instead, which then goes on when the generator is closed, as by a page that is loaded again.
 
     >>> def double(numbers):
     ...     result = yield from followed(lambda progress: [2 * number for number in numbers])
     """
-    stop = threading.Event()
+    own = stop is None
+    stop = stop or threading.Event()
     latest: list[tuple[int, int]] = []
 
     def progress(done: int, total: int) -> None:
@@ -42,5 +46,6 @@ def followed(work: Callable[[Progress], Result]) -> Generator[tuple[int, int], N
                 yield seen
         return future.result()
     finally:
-        stop.set()
+        if own:
+            stop.set()
         pool.shutdown(wait=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from seg_demo.infer.library import Library
 from seg_demo.jobs.queue import Queue
 from seg_demo.jobs.slices import SliceRunner, zero_gpu
 from seg_demo.jobs.workspace import Workspaces
+from seg_demo.ui.finetune import limits
 from seg_demo.ui.finetune.tab import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
 from seg_demo.ui.segment import SegmentTab
@@ -91,7 +93,8 @@ def serve(
         threading.Thread(target=_keep_clean, args=(workspaces,), daemon=True).start()
     for workspace in workspaces.all():
         library.entries(workspace.checkpoints)  # so that links find them
-    queue = Queue(workspaces.folder, runner=SliceRunner() if zero_gpu() else None)
+    longest = limits.LONGEST if workspaces.public else math.inf
+    queue = Queue(workspaces.folder, runner=SliceRunner() if zero_gpu() else None, longest=longest)
     demo = build_page(library, workspaces, queue)
     demo.queue(max_size=64)
     demo.launch(

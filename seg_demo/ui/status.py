@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -44,10 +45,12 @@ class StatusRow:
         told: Node = element("p", sentence, role="alert", class_=f"status {kind}")
         return {self.words: [told], self.stop: gr.Button(visible=False)}
 
-    def following(self, work: Callable[[Progress], Result], sentence: str) -> Generator[Updates, None, Result]:
-        """Do the work in a thread, telling how far it is; returns its result. Ends it where this is closed."""
+    def following(
+        self, work: Callable[[Progress], Result], sentence: str, stop: threading.Event | None = None
+    ) -> Generator[Updates, None, Result]:
+        """Do the work in a thread, telling how far it is; returns its result. Ends it as `followed` does."""
         yield self.working(sentence)
-        steps = followed(work)
+        steps = followed(work, stop)
         try:
             while True:
                 done, total = next(steps)

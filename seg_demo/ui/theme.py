@@ -133,9 +133,9 @@ RUN_CSS = """
 .compared .bars { width: 45%; text-align: left !important; }
 .compared progress {
   display: block; width: 100%; height: 8px; margin: 2px 0; border: 0; border-radius: 4px; overflow: hidden;
-  appearance: none; background: var(--background-fill-secondary);
+  appearance: none; background: var(--border-color-primary);
 }
-.compared progress::-webkit-progress-bar { background: var(--background-fill-secondary); }
+.compared progress::-webkit-progress-bar { background: var(--border-color-primary); }
 .compared progress.before::-webkit-progress-value { background: var(--neutral-400); }
 .compared progress.after::-webkit-progress-value { background: var(--primary-500); }
 .compared progress.before::-moz-progress-bar { background: var(--neutral-400); }

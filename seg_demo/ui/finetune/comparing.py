@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -21,26 +20,36 @@ if TYPE_CHECKING:
     from seg_demo.data.survey import Progress
     from seg_demo.evaluate.compared import Comparison
 
+PICTURES = "compared"  # folder in a run
 MOST_SHOWN = 200  # pictures that can be looked at side by side
 LONGEST = 1400  # pixels, of such a picture
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """One picture as files: with the label map over it, with the base's prediction, or None, and with the new one's."""
 
-    labelled: str
-    base: str | None
-    new: str
+    labelled: Path
+    base: Path | None
+    new: Path
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What came out. kind: "best" or "last", the checkpoint that was measured. shown: by the pictures' index."""
+    """What came out.
+
+    alone: the new model in its own classes, where both were measured in fewer; else None. kind: "best" or "last", the
+    checkpoint that was measured. shown: by the pictures' index.
+    """
 
     comparison: Comparison
+    alone: Comparison | None
     kind: str
     shown: dict[int, Shown]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its pictures are."""
+        return all(each.new.is_file() for each in self.shown.values())
 
 
 def newest(job: Job) -> Path:
@@ -51,8 +60,8 @@ def newest(job: Job) -> Path:
     raise UserError("The run {name} has no checkpoint yet. Let it learn a little longer.", name=job.name)
 
 
-def compared(job: Job, cache: Path, progress: Progress) -> Compared:
-    """Measure both models on the run's validation pictures; pictures of it go into `cache`.
+def compared(job: Job, progress: Progress) -> Compared:
+    """Measure both models on the run's validation pictures; pictures of it go into the run's folder.
 
     Raises `UserError` where there are no such pictures, or no checkpoint yet.
     """
@@ -70,15 +79,23 @@ def compared(job: Job, cache: Path, progress: Progress) -> Compared:
     base, new = _base(job, config), load_checkpoint(folder)
     classes = agree(base, new, samples).classes
     shown: dict[int, Shown] = {}
+    place = job.folder / PICTURES
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
 
     def watch(sample: Sample, before: np.ndarray | None, after: np.ndarray) -> None:
         if len(shown) < MOST_SHOWN:
-            maps = (sample.label_map, before, after)
-            files = [None if each is None else _drawn(sample.image, each, classes, cache) for each in maps]
-            shown[len(shown)] = Shown(*files)  # type: ignore[arg-type]
+            maps = {"labelled": sample.label_map, "base": before, "new": after}
+            files = {
+                kind: None if each is None else _drawn(sample.image, each, classes, place / f"{len(shown)}-{kind}.jpg")
+                for kind, each in maps.items()
+            }
+            shown[len(shown)] = Shown(**files)  # type: ignore[arg-type]
 
     found = compare(base, new, samples, progress=progress, split=split, watch=watch)
-    return Compared(found, folder.name, shown)
+    fewer = found.base is not None and len(found.classes) < len(new.config.classes)
+    alone = compare(None, new, samples, progress=progress, split=split) if fewer else None
+    return Compared(found, alone, folder.name, shown)
 
 
 def _base(job: Job, config: Any) -> Checkpoint | None:
@@ -107,8 +124,8 @@ def base_is_gone(job: Job) -> Sentence | None:
     return Sentence("The checkpoint {name} that the run started from is not there any more.", name=folder.name)
 
 
-def _drawn(image: np.ndarray, label_map: np.ndarray, classes: ClassMap, cache: Path) -> str:
-    """A JPEG of the label map over the image, in Gradio's cache under its hash."""
+def _drawn(image: np.ndarray, label_map: np.ndarray, classes: ClassMap, file: Path) -> Path:
+    """A JPEG of the label map over the image."""
     from seg_demo.viz.overlay import overlay
 
     height, width = label_map.shape
@@ -117,9 +134,5 @@ def _drawn(image: np.ndarray, label_map: np.ndarray, classes: ClassMap, cache: P
         size = max(1, round(width * scale)), max(1, round(height * scale))
         image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
         label_map = np.asarray(Image.fromarray(label_map).resize(size, Image.Resampling.NEAREST))
-    file = io.BytesIO()
     Image.fromarray(overlay(image, label_map, classes)).save(file, "JPEG", quality=88)
-    path = cache / hashlib.sha256(file.getvalue()).hexdigest() / "picture.jpg"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(file.getvalue())
-    return str(path)
+    return file

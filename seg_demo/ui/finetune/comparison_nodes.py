@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seg_demo.evaluate.compared import ComparedPicture
+from seg_demo.evaluate.compared import ComparedPicture, Comparison
 from seg_demo.jobs.job import Job
 from seg_demo.ui.finetune.comparing import Compared, base_is_gone
 from seg_demo.ui.fragment import Node, element
@@ -40,8 +40,13 @@ def card(found: Compared, job: Job, language: str) -> list[Node]:
             class_=f"verdict {state}",
             role="status",
         ),
-        element("div", _figures(found, language), _classes(found, language), class_="compared"),
+        element("div", *_tables(comparison, language), class_="compared"),
+        *([element("div", *_tables(found.alone, language), class_="compared")] if found.alone else []),
     ]
+
+
+def _tables(comparison: Comparison, language: str) -> list[Node]:
+    return [_figures(comparison, language), _classes(comparison, language)]
 
 
 def _headline(found: Compared, language: str) -> tuple[str, str]:
@@ -62,8 +67,7 @@ def _headline(found: Compared, language: str) -> tuple[str, str]:
     return state, say(key, language, before=f"{before:.3f}", after=f"{after:.3f}", difference=f"{difference:+.3f}")
 
 
-def _figures(found: Compared, language: str) -> Node:
-    comparison = found.comparison
+def _figures(comparison: Comparison, language: str) -> Node:
     before = comparison.base.figures if comparison.base else None
     rows = []
     for name in FIGURES:
@@ -78,8 +82,7 @@ def _figures(found: Compared, language: str) -> Node:
     return element("table", _head(columns), element("tbody", *rows), class_="figures")
 
 
-def _classes(found: Compared, language: str) -> Node:
-    comparison = found.comparison
+def _classes(comparison: Comparison, language: str) -> Node:
     classes, after = comparison.classes, comparison.new.ious
     before = comparison.base.ious if comparison.base else None
     rows = []

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
 
 from seg_demo.errors import UserError
 from seg_demo.jobs.job import Job
+from seg_demo.jobs.workspace import Workspace
 from seg_demo.ui.finetune import comparison_nodes
 from seg_demo.ui.finetune.comparing import Compared, compared, newest
 from seg_demo.ui.fragment import Fragment
@@ -27,8 +29,7 @@ MOST_KNOWN = 8  # comparisons that are kept in memory
 class KeepPart:
     """Builds the step inside the `gr.Blocks` that is being built, and answers its events.
 
-    run: the picker of the run that it is about. refresh: the model pickers of the whole page, with a new one in them;
-    it is told the name of a model to choose, or nothing.
+    run: the picker of the run that it is about.
     """
 
     def __init__(self, visitors: Visitors, status: StatusRow, run: gr.Dropdown) -> None:
@@ -56,10 +57,12 @@ class KeepPart:
                         label=text("labelled_so"), type="filepath", format="jpeg", interactive=False, buttons=[],
                         height=240, elem_id="ft-labelled",
                     )  # fmt: skip
-        self.kept = gr.State("")  # the name that the run's checkpoint was kept by
 
-    def wire(self, refresh: Callable[[gr.Request, str], Updates], pickers: Sequence[Any]) -> list[Any]:
-        """Connect the buttons; pickers: what `refresh` changes. Returns what `show` changes."""
+    def wire(self, refresh: Callable[[gr.Request], Updates], pickers: Sequence[Any]) -> list[Any]:
+        """Connect the buttons. refresh: all model pickers of the page, `pickers`, with what there is now.
+
+        Returns what `show` changes.
+        """
         self.refresh = refresh
         shown: list[Any] = [
             *self.status.parts,
@@ -72,14 +75,13 @@ class KeepPart:
         ]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         told: list[Any] = [
-            *self.status.parts, self.name, self.kept, self.kept_words, self.keep, self.rename, self.use, self.remove,
+            *self.status.parts, self.name, self.kept_words, self.keep, self.rename, self.use, self.remove,
             *pickers,
         ]  # fmt: skip
         self.picture.select(self.look_at, [self.run, self.picture], [self.slider, self.labelled], **quiet)
-        self.keep.click(self.keep_it, [self.run, self.name, self.kept], told, **quiet)
-        self.name.submit(self.keep_it, [self.run, self.name, self.kept], told, **quiet)
-        self.rename.click(self.rename_it, [self.name, self.kept], told, **quiet)
-        self.remove.click(self.remove_it, [self.kept], told, **quiet)
+        self.keep.click(self.keep_it, [self.run, self.name], told, **quiet)
+        self.rename.click(self.rename_it, [self.run, self.name], told, **quiet)
+        self.remove.click(self.remove_it, self.run, told, **quiet)
         return [*shown, *(part for part in told if part not in shown and part not in pickers)]
 
     def show(self, run: str | None, request: gr.Request) -> Iterator[Updates]:
@@ -89,11 +91,10 @@ class KeepPart:
             job = Job(self.visitors.of(request).run_folder(run or ""))
             key = job.folder, newest(job).stat().st_mtime
             found = self._known.get(key)
-            yield self._not_kept(job) | {self.card: None, self.box: gr.Row(visible=False)}
-            if found is None:
-                cache = Path(self.slider.GRADIO_CACHE)
+            yield self._kept(job, language, request) | {self.card: None, self.box: gr.Row(visible=False)}
+            if found is None or not found.is_there:
                 found = yield from self.status.following(
-                    lambda progress: compared(job, cache, progress), say("comparing", language)
+                    lambda progress: compared(job, progress), say("comparing", language)
                 )
                 self._known[key] = found
                 while len(self._known) > MOST_KNOWN:
@@ -105,12 +106,21 @@ class KeepPart:
             logging.getLogger(__name__).exception("A comparison failed.")
             yield self.status.problem(say("compare_failed", language))
 
-    def _not_kept(self, job: Job) -> Updates:
-        hidden = gr.Button(visible=False)
+    def _kept(self, job: Job, language: str, request: gr.Request, words: str = "kept_as") -> Updates:
+        """What can be done with the run's model: kept or not, and kept as it is now or as it was before."""
+        name = job.facts.kept
+        folder = self.visitors.of(request).checkpoints / name
+        there = bool(name) and (folder / "config.json").is_file()
+        newer = there and newest(job).stat().st_mtime > folder.stat().st_mtime
+        sentence = say("kept_before" if newer else words, language, name=name) if there or words != "kept_as" else ""
         return {
-            self.name: job.name, self.kept: "", self.kept_words: None, self.keep: gr.Button(visible=True),
-            self.rename: hidden, self.use: hidden, self.remove: hidden,
-        }  # fmt: skip
+            self.name: name if there else job.name,
+            self.kept_words: comparison_nodes.kept(sentence) if sentence else None,
+            self.keep: gr.Button(visible=newer or not there),
+            self.rename: gr.Button(visible=there),
+            self.use: gr.Button(visible=there),
+            self.remove: gr.Button(visible=there),
+        }
 
     def _told(self, found: Compared, job: Job, language: str) -> Updates:
         pictures = comparison_nodes.pictures(found, language)
@@ -123,10 +133,15 @@ class KeepPart:
         }
 
     def _picture(self, found: Compared, index: str | None) -> Updates:
-        shown = found.shown.get(int(index)) if index is not None and index.isdecimal() else None
+        shown = next((shown for known, shown in found.shown.items() if str(known) == index), None)
         if shown is None:
             return {self.slider: None, self.labelled: None}
-        return {self.slider: (shown.base or shown.labelled, shown.new), self.labelled: shown.labelled}
+        labelled, base, new = (file and save_file_to_cache(file, self.slider.GRADIO_CACHE) for file in shown)
+        title = "before_after" if base else "labelled_new"  # without a base, the label map is what it is held against
+        return {
+            self.slider: gr.ImageSlider((base or labelled, new), label=text(title)),  # type: ignore[arg-type]
+            self.labelled: labelled,
+        }
 
     def look_at(self, run: str | None, index: str, request: gr.Request) -> Updates:
         """Another picture."""
@@ -139,39 +154,34 @@ class KeepPart:
 
     # What becomes of it ----------------------------------------------------------------------------------
 
-    def keep_it(self, run: str | None, name: str | None, kept: str, request: gr.Request) -> Updates:
+    def keep_it(self, run: str | None, name: str | None, request: gr.Request) -> Updates:
         """Copy the checkpoint to the visitor's own; all model pickers have it at once."""
 
-        def keep() -> str:
-            workspace = self.visitors.of(request)
-            return workspace.keep(newest(Job(workspace.run_folder(run or ""))), name or "").name
+        def keep(job: Job, workspace: Workspace) -> None:
+            kept = job.facts.kept
+            job.note(kept=workspace.keep(newest(job), name or "", again=kept).name)
 
-        return self._done(keep, "kept_as", kept, request)
+        return self._done(keep, "kept_as", run, request)
 
-    def rename_it(self, name: str | None, kept: str, request: gr.Request) -> Updates:
-        return self._done(lambda: self.visitors.of(request).rename(kept, name or "").name, "kept_as", kept, request)
+    def rename_it(self, run: str | None, name: str | None, request: gr.Request) -> Updates:
+        def rename(job: Job, workspace: Workspace) -> None:
+            job.note(kept=workspace.rename(job.facts.kept, name or "").name)
 
-    def remove_it(self, kept: str, request: gr.Request) -> Updates:
-        def remove() -> str:
-            self.visitors.of(request).remove(kept)
-            return ""
+        return self._done(rename, "kept_as", run, request)
 
-        return self._done(remove, "removed_kept", kept, request)
+    def remove_it(self, run: str | None, request: gr.Request) -> Updates:
+        def remove(job: Job, workspace: Workspace) -> None:
+            workspace.remove(job.facts.kept)
 
-    def _done(self, work: Callable[[], str], words: str, before: str, request: gr.Request) -> Updates:
-        language = language_of(request)
+        return self._done(remove, "removed_kept", run, request)
+
+    def _done(
+        self, work: Callable[[Job, Workspace], None], words: str, run: str | None, request: gr.Request
+    ) -> Updates:
+        language, workspace = language_of(request), self.visitors.of(request)
         try:
-            name = work()
+            job = Job(workspace.run_folder(run or ""))
+            work(job, workspace)
+            return self._kept(job, language, request, words) | self.refresh(request) | self.status.done()
         except UserError as error:
             return self.status.problem(explain(error, language))
-        there = bool(name)
-        return {
-            self.kept: name,
-            self.kept_words: comparison_nodes.kept(say(words, language, name=name or before)),
-            self.keep: gr.Button(visible=not there),
-            self.rename: gr.Button(visible=there),
-            self.use: gr.Button(visible=there),
-            self.remove: gr.Button(visible=there),
-            **self.refresh(request, name),
-            **self.status.done(),
-        }

@@ -9,8 +9,9 @@ from seg_demo.jobs.job import Job
 from seg_demo.jobs.workspace import Workspace
 
 MINUTES = 30  # of one run
+LONGEST = (2 * MINUTES + 5) * 60  # seconds of a run, validations and all, whatever a step takes
 RUNS = 20  # in a workspace
-MOST = {"batch_size": 32, "data.crop": 512, "data.preprocessing.size": 1024, "validation.pictures": 8}
+MOST = {"batch_size": 32, "accumulate": 32, "data.crop": 512, "data.preprocessing.size": 1024, "validation.pictures": 8}
 # Settings that cost memory or disk without a bound, or the server rather than the run.
 OWNERS = (
     "data.workers", "data.memory", "data.drawn_share", "data.drawn_pictures", "model.architecture", "model.arguments",
@@ -36,10 +37,15 @@ def check_settings(flags: Mapping[str, str]) -> None:
             )
 
 
-def check_room(workspace: Workspace) -> None:
-    """Raises `UserError` where a visitor has a run that waits or learns, or too many others."""
-    folders = workspace.run_folders()
-    if live := next((folder.name for folder in folders if Job(folder).state.live), None):
+def check_turn(workspace: Workspace) -> None:
+    """Raises `UserError` where a visitor has a run that waits or learns."""
+    live = next((folder.name for folder in workspace.run_folders() if Job(folder).state.live), None)
+    if live:
         raise UserError("Your run {name} waits or learns already. Stop it first, as others wait for theirs.", name=live)
-    if len(folders) >= RUNS:
-        raise UserError("There are {count} runs of yours here. Discard some that you do not need.", count=len(folders))
+
+
+def check_room(workspace: Workspace) -> None:
+    """Raises `UserError` where a visitor may not begin another run."""
+    check_turn(workspace)
+    if (count := len(workspace.run_folders())) >= RUNS:
+        raise UserError("There are {count} runs of yours here. Discard some that you do not need.", count=count)

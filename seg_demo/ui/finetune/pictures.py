@@ -317,7 +317,9 @@ class PicturesPart:
                 raise UserError("There is no checked data set here any more. Bring the files again.")
             return found
 
-        yield from self._answer(again, "checking", request)
+        for updates in self._answer(again, "checking", request):  # Nobody has asked for it, so nothing is told of it.
+            if untold := {part: value for part, value in updates.items() if part not in self.status.parts}:
+                yield untold
 
     def _remember(self, bench: Bench) -> None:
         self.latest.pop(bench.home.parent, None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,12 +15,12 @@ from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
 from seg_demo.jobs.job import Job
 from seg_demo.jobs.queue import Queue
-from seg_demo.jobs.workspace import plain_name
+from seg_demo.jobs.workspace import Workspace, plain_name
 from seg_demo.ui.background import Progress
+from seg_demo.ui.finetune import limits
 from seg_demo.ui.finetune.bench import Bench, still_there, written
 from seg_demo.ui.finetune.keeping import KeepPart
 from seg_demo.ui.finetune.labelling import LabelPart
-from seg_demo.ui.finetune.limits import check_room
 from seg_demo.ui.finetune.pictures import PicturesPart
 from seg_demo.ui.finetune.start import StartPart, data_name, measurable, told
 from seg_demo.ui.finetune.watching import WatchPart
@@ -33,6 +35,7 @@ class FineTuneTab:
 
     def __init__(self, visitors: Visitors, library: Library, queue: Queue) -> None:
         self.visitors, self.library, self.queue = visitors, library, queue
+        self._preparing: dict[Path, threading.Event] = {}  # by the folder of a visitor's runs
         self.status = StatusRow("ft")
         with gr.Tabs(selected="pictures", elem_id="ft-steps") as self.steps:
             with gr.Tab(text("step_pictures"), id="pictures"):
@@ -69,7 +72,6 @@ class FineTuneTab:
         seen: list[Any] = [*self.status.parts, *watch.parts, self.steps, self.watch_tab, self.compare_tab]
         self.pictures.next.click(lambda: gr.Tabs(selected="start"), None, self.steps, **quiet)
         run = start.go.click(self.begin, [self.bench, *start.inputs], seen, concurrency_id="check", **quiet)
-        self.status.stop.click(None, None, None, cancels=[run], **quiet)
         watch.run.select(watch.look, watch.run, watch.parts, **quiet)
         # While the answer to a tick is on its way, the next one waits.
         watch.timer.tick(watch.look, watch.run, watch.parts, trigger_mode="once", queue=False, **quiet)
@@ -80,17 +82,19 @@ class FineTuneTab:
             button.click(answer, watch.run, seen, **quiet)
         watch.discard.click(watch.throw_away, [watch.run, watch.armed], seen, **quiet)
         watch.longer.click(watch.train_longer, [watch.run, watch.more], seen, **quiet)
-        watch.again.click(self.begin_again, [self.bench, watch.run], seen, concurrency_id="check", **quiet)
+        again = watch.again.click(self.begin_again, [self.bench, watch.run], seen, concurrency_id="check", **quiet)
+        self.status.stop.click(self.stop_preparing, None, None, cancels=[run, again], **quiet)
+        self.watch_tab.select(watch.look, watch.run, watch.parts, **quiet)
         demo.load(self.open_page, None, seen, **quiet)
         compared = keep.wire(self.refresh_models, self.pickers)
         select = watch.compare.click(lambda: gr.Tabs(selected="compare"), None, self.steps, **quiet)
         # A tab that is selected from here does not say so.
         shown = [
-            start(keep.show, watch.run, compared, concurrency_id="check", **quiet)
+            start(keep.show, watch.run, compared, concurrency_id="compare", concurrency_limit=1, **quiet)
             for start in (select.then, self.compare_tab.select)
         ]
         self.status.stop.click(None, None, None, cancels=shown, **quiet)
-        keep.use.click(self.use, keep.kept, [tabs, segment.model], **quiet)
+        keep.use.click(self.use, watch.run, [tabs, segment.model], **quiet)
         demo.load(self.refresh_models, None, self.pickers, **quiet)
 
     def ready(self, bench: Bench | None, language: str) -> Updates:
@@ -111,25 +115,26 @@ class FineTuneTab:
 
     def open_page(self, request: gr.Request) -> Updates:
         """The visitor's run that goes on, or the newest one, after the page was loaded."""
-        there = self.watch.latest(request) is not None
+        preparing = self.visitors.of(request).runs in self._preparing  # before the page was loaded again
+        there = preparing or self.watch.latest(request) is not None
         seen = self.watch.look(None, request)
         seen |= {tab: gr.Tab(interactive=there) for tab in (self.watch_tab, self.compare_tab)}
         if seen[self.watch.timer].active:
             seen[self.steps] = gr.Tabs(selected="watch")
         return seen
 
-    def refresh_models(self, request: gr.Request, chosen: str = "") -> Updates:
+    def refresh_models(self, request: gr.Request) -> Updates:
         """All model pickers with what there is now."""
         workspace = self.visitors.of(request)
         models = [(entry.title, entry.name) for entry in self.library.entries(workspace.checkpoints).values()]
         updates: Updates = {picker: gr.Dropdown(choices=models) for picker in self.pickers}  # type: ignore[arg-type]
         return updates | {self.start.start: gr.Dropdown(choices=self.start.choices(workspace))}  # type: ignore[arg-type]
 
-    def use(self, kept: str, request: gr.Request) -> Updates:
-        """The Segment tab with a checkpoint that was kept."""
+    def use(self, run: str | None, request: gr.Request) -> Updates:
+        """The Segment tab with the model that was kept of a run."""
         folder = self.visitors.of(request).checkpoints
-        entries = self.library.entries(folder).values()
-        name = next((entry.name for entry in entries if entry.folder == folder / kept), None)
+        kept = folder / self.watch.job(run, request).facts.kept
+        name = next((entry.name for entry in self.library.entries(folder).values() if entry.folder == kept), None)
         return {self.tabs: gr.Tabs(selected="segment"), self.segment.model: name or gr.skip()}
 
     def begin(self, request: gr.Request, bench: Bench | None, *values: Any) -> Iterator[Updates]:
@@ -141,22 +146,24 @@ class FineTuneTab:
         yield from self._begin(bench, lambda: self.watch.asked(run, request), request)
 
     def _begin(self, bench: Bench | None, flags: Callable[[], list[str]], request: gr.Request) -> Iterator[Updates]:
+        """Prepare a run and put it into the queue, also where the page is closed meanwhile; only Stop ends that."""
         language, workspace = language_of(request), self.visitors.of(request)
-        folder = None
+        stop = threading.Event()
         try:
             asked, brought = flags(), still_there(bench)
             if self.visitors.public:
-                check_room(workspace)
-            folder = workspace.new_run(data_name(brought))
-            out = folder / "data" / plain_name(data_name(brought))
-            out.parent.mkdir()
+                limits.check_room(workspace)
+            if workspace.runs in self._preparing:
+                raise UserError("A run is being prepared already. Wait a moment, or stop that.")
+            self._preparing[workspace.runs] = stop
 
-            def prepare(progress: Progress) -> None:
-                written(brought, out, progress)
+            def prepare(progress: Progress) -> str:
+                try:
+                    return self._prepared(workspace, brought, asked, progress)
+                finally:
+                    self._preparing.pop(workspace.runs, None)
 
-            yield from self.status.following(prepare, say("preparing", language))
-            self.queue.submit(Job(folder), [*measurable(asked, brought), "--data", str(out), "--no-check"])
-            begun, folder = folder.name, None
+            begun = yield from self.status.following(prepare, say("preparing", language), stop)
             yield self.watch.look(begun, request) | self.status.done() | {
                 self.watch_tab: gr.Tab(interactive=True), self.compare_tab: gr.Tab(interactive=True),
                 self.steps: gr.Tabs(selected="watch"),
@@ -166,6 +173,23 @@ class FineTuneTab:
         except Exception:
             logging.getLogger(__name__).exception("A run could not be started.")
             yield self.status.problem(say("start_failed", language))
-        finally:
-            if folder:
-                shutil.rmtree(folder, ignore_errors=True)
+
+    def _prepared(self, workspace: Workspace, bench: Bench, asked: list[str], progress: Progress) -> str:
+        """The name of a new run that is in the queue, with its own copy of the pictures."""
+        name = plain_name(data_name(bench))
+        with workspace.new_run(data_name(bench)) as new:
+            (new.staging / "data").mkdir()
+            written(bench, new.staging / "data" / name, progress)
+            folder = new.finish()
+        words = [*measurable(asked, bench), "--data", str(folder / "data" / name), "--no-check"]
+        try:
+            self.queue.submit(Job(folder), words)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return folder.name
+
+    def stop_preparing(self, request: gr.Request) -> None:
+        """Stop was pressed: what is being prepared is not begun."""
+        if stop := self._preparing.get(self.visitors.of(request).runs):
+            stop.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from seg_demo.ui.watch import RunWatch, Watched
 from seg_demo.ui.watch.component import WatchState
 
 LOOK_EVERY = 1.0  # seconds
+MOST_LOOKED_AT = 40  # runs, for one that goes on
 MOST_HISTORIES = 16  # that are kept in memory
 
 
@@ -77,7 +78,7 @@ class WatchPart:
         return {
             self.run: gr.Dropdown(choices=list(folders), value=name),
             self.stop: gr.Button(visible=not ended, interactive=state.kind != "stopping"),
-            self.resume: gr.Button(visible=state.kind in ("new", "stopped", "failed") and state.can_resume),
+            self.resume: gr.Button(visible=state.kind in ("stopped", "failed") and state.can_resume),
             self.compare: gr.Button(visible=ended and learned),
             self.discard: gr.Button(say("discard_run", language), variant="secondary", visible=ended),
             self.armed: "",
@@ -96,7 +97,7 @@ class WatchPart:
 
     def latest(self, request: gr.Request) -> str | None:
         """The visitor's run that goes on, or else the newest one."""
-        folders = self.visitors.of(request).run_folders()
+        folders = self.visitors.of(request).run_folders()[:MOST_LOOKED_AT]
         alive = (folder.name for folder in folders if Job(folder).state.live)
         return next(alive, None) or (folders[0].name if folders else None)
 
@@ -115,10 +116,21 @@ class WatchPart:
         return Job(self.visitors.of(request).run_folder(name or ""))
 
     def asked(self, name: str | None, request: gr.Request) -> list[str]:
-        """The flags that a run was begun with, but for its pictures."""
-        words = list(self.job(name, request).facts.flags)
+        """The flags that a run was begun with, but for its pictures; of a command's run, all of its settings.
+
+        Raises `UserError` where what it started from is gone.
+        """
+        job = self.job(name, request)
+        words = list(job.facts.flags)
+        if not words and job.run.exists:
+            words = ["--config", str(job.folder / "config.json")]
         if "--data" in words:
             del words[words.index("--data") : words.index("--data") + 2]
+        base = words[words.index("--model") + 1] if "--model" in words else ""
+        if not words or (base and not os.path.isdir(base)):
+            raise UserError(
+                "What the run {name} started from is not there any more. Start a new run in step 2.", name=job.name
+            )
         return [word for word in words if word != "--no-check" and not word.startswith(MEASURED_ON)]
 
     def end(self, name: str | None, request: gr.Request) -> Updates:
@@ -126,7 +138,12 @@ class WatchPart:
         return self._done(lambda: self.queue.stop(self.job(name, request)), name, request)
 
     def go_on(self, name: str | None, request: gr.Request) -> Updates:
-        return self._done(lambda: self.queue.submit(self.job(name, request)), name, request)
+        def submit() -> None:
+            if self.visitors.public:
+                limits.check_turn(self.visitors.of(request))
+            self.queue.submit(self.job(name, request))
+
+        return self._done(submit, name, request)
 
     def train_longer(self, name: str | None, more: str, request: gr.Request) -> Updates:
         """Go on beyond the run's end, for so many minutes more."""
@@ -135,6 +152,7 @@ class WatchPart:
             job = self.job(name, request)
             length = job.state.seconds / 60 + minutes(more)
             if self.visitors.public:
+                limits.check_turn(self.visitors.of(request))
                 limits.check_minutes(length)
             self.queue.submit(job, ["--minutes", f"{length:.3f}", "--validation.patience", "0"])
 
@@ -148,10 +166,8 @@ class WatchPart:
 
         def delete() -> None:
             job = self.job(name, request)
-            if job.state.live:
-                raise UserError("The run {name} goes on. Stop it first.", name=job.name)
+            self.queue.remove(job)
             self._histories.pop(job.folder, None)
-            shutil.rmtree(job.folder)
 
         return self._done(delete, name, request)
 
