@@ -479,6 +479,7 @@ def test_the_screen_shows_the_labels_at_any_zoom(brush: Page) -> None:
     assert_shown(brush, 60)
 
 
+@pytest.mark.slow
 def test_a_thin_stroke_is_seen_in_a_large_picture(brush: Page) -> None:
     brush.show("large")
     show_labels_only(brush)
@@ -574,6 +575,7 @@ def test_names_are_text(brush: Page) -> None:
     assert brush.page.evaluate("window.hacked") is None
 
 
+@pytest.mark.slow
 def test_another_language(browser: Any, url: str) -> None:
     DESK.begin()
     context = browser.new_context(locale="zh-CN")
@@ -664,6 +666,7 @@ def test_a_save_that_fails_loses_nothing(brush: Page) -> None:
     np.testing.assert_array_equal(DESK.label_maps["labelled"], brush.labels())
 
 
+@pytest.mark.slow
 def test_what_is_painted_while_saving_stays_unsaved(brush: Page) -> None:
     brush.show("empty")
     brush.click((20, 30))

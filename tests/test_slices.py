@@ -153,6 +153,7 @@ def test_stop_is_heard_between_steps_and_resume_goes_on(space: Space) -> None:
     assert "as it was asked to" in reasons
 
 
+@pytest.mark.slow
 def test_after_a_killed_fork_the_next_slice_goes_on_from_the_saved_state(space: Space) -> None:
     job = space.submit("killed", *FLAGS, "--steps", "1000000", "--save_every", "0.1")
     process = fork(job)
@@ -166,6 +167,7 @@ def test_after_a_killed_fork_the_next_slice_goes_on_from_the_saved_state(space: 
     assert ended(job).kind == "stopped"
 
 
+@pytest.mark.slow
 def test_a_failing_run_ends_in_its_sentence_and_the_next_one_begins(space: Space) -> None:
     bad = space.submit("bad", *FLAGS, "--steps", "1000000", "--data", "procedural:4", "--split", "nowhere")
     good = space.submit("good", *FLAGS, "--steps", "2")
@@ -207,6 +209,7 @@ def test_the_visitor_who_asked_pays_and_is_told_when_nothing_is_left(space: Spac
     assert "ZeroGPU lends no GPU" in str(found.sentence)
 
 
+@pytest.mark.slow
 def test_stop_ends_a_step_that_takes_too_long(space: Space) -> None:
     """As the queue does after a while: whatever the fork does, it is over."""
     job = space.submit("stuck", *FLAGS, "--steps", "1000000")
@@ -219,6 +222,7 @@ def test_stop_ends_a_step_that_takes_too_long(space: Space) -> None:
     assert found.kind == "stopped" and str(found.sentence).startswith("Stopped at once, at step")
 
 
+@pytest.mark.slow
 def test_forks_that_are_always_killed_end_the_run(space: Space) -> None:
     job = space.submit("memory", *FLAGS, "--steps", "1000000", "--save_every", "1000")
     killed: set[int] = set()
@@ -256,6 +260,7 @@ def test_a_fork_keeps_no_lock_of_the_server(tmp_path: Path) -> None:
 
 def test_a_slice_that_nobody_waits_for_does_nothing(tmp_path: Path) -> None:
     job = Job(tmp_path / "run")
+    job.make_folder()
     job.note(started=2.0, stop_asked=3.0)
     assert train_slice(Order(str(job.folder), "cpu", 2.0, 60, 15)) == 143
     job.note(started=4.0, stop_asked=0.0)  # begun anew, while it waited for a GPU

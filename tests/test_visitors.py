@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,12 @@ FORGED = [
 ]  # fmt: skip
 
 
+def run(answer: Any) -> None:
+    """In a thread of its own: a browser that other tests have opened keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, answer).result()
+
+
 def answered(cookie: str | None = None, path: str = "/", **scope: Any) -> list[str]:
     """The cookies that the middleware sets where a browser sends `cookie`; the answer passes through it whole."""
 
@@ -37,9 +44,7 @@ def answered(cookie: str | None = None, path: str = "/", **scope: Any) -> list[s
         sent.append(message)
 
     headers = [*scope.pop("headers", ()), *([(b"cookie", cookie.encode("latin-1"))] if cookie is not None else [])]
-    asyncio.run(
-        VisitorCookie(app)({"type": "http", "scheme": "http", "path": path, "headers": headers, **scope}, None, send)
-    )
+    run(VisitorCookie(app)({"type": "http", "scheme": "http", "path": path, "headers": headers, **scope}, None, send))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert sent[1]["body"] == b"page"
     assert (b"content-type", b"text/html") in sent[0]["headers"]
@@ -110,7 +115,7 @@ def test_only_pages_are_answered_with_it() -> None:
     async def send(message: Any) -> None: ...
 
     for kind in ("websocket", "lifespan"):
-        asyncio.run(VisitorCookie(app)({"type": kind, "path": "/"}, None, send))
+        run(VisitorCookie(app)({"type": kind, "path": "/"}, None, send))
     assert seen == [("websocket", send), ("lifespan", send)]
 
 

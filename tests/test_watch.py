@@ -374,6 +374,7 @@ def test_keys_and_pointer_read_the_curves(page: Page, folder: Path) -> None:
     assert page.root.locator("g:has(> .watch-cursor)[visibility=visible]").count() == 0
 
 
+@pytest.mark.slow
 def test_a_part_of_the_steps(page: Page, folder: Path) -> None:
     page.show(watched(folder, document(300)))
     feet = "[data-plot=iou] > svg > g text[text-anchor=middle]"
@@ -475,6 +476,7 @@ def test_no_picture_is_fetched_twice(page: Page, folder: Path) -> None:
     session.detach()
 
 
+@pytest.mark.slow
 def test_play(page: Page, folder: Path) -> None:
     page.show(watched(folder, document(150), name="played"))
     page.root.locator("[data-act=play]").click()
@@ -559,6 +561,7 @@ def test_nothing_is_animated_without_end(page: Page, folder: Path) -> None:
     page.page.wait_for_function("document.getAnimations().length === 0", timeout=3000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("locale", "language"), [("ja", "ja"), ("zh-CN", "zh")])
 def test_on_a_phone_in_other_languages(
     browser: Any, served: tuple[str, dict[str, Any]], folder: Path, locale: str, language: str

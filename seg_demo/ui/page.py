@@ -36,7 +36,7 @@ def build_page(library: Library, workspaces: Workspaces, queue: Queue) -> gr.Blo
             gr.Markdown(text("headline"))
         with gr.Tabs() as tabs:
             with gr.Tab(text("segment"), id="segment") as segment_tab:
-                segment = SegmentTab(demo, library, visitors)
+                segment = SegmentTab(demo, library)
             with gr.Tab(text("threshold_tab"), id="threshold") as threshold_tab:
                 threshold = ThresholdTab(library, segment)
             with gr.Tab(text("finetune"), id="finetune") as finetune_tab:

@@ -11,12 +11,10 @@ import gradio as gr
 
 from seg_demo.errors import UserError
 from seg_demo.infer.library import Library
-from seg_demo.jobs.workspace import Workspace
 from seg_demo.ui.canvas import SegmentationCanvas
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.results import Captions, Results, segment_files
 from seg_demo.ui.uploads import PicturesInput
-from seg_demo.ui.visitors import Visitors
 
 MAX_PICTURES = 50
 # What phones save is let through to `read_image`, which says what to do about it.
@@ -43,8 +41,8 @@ class ModelPicker(gr.Dropdown):
 class SegmentTab:
     """Builds the tab inside `demo`, the `gr.Blocks` that is being built, and answers its events."""
 
-    def __init__(self, demo: gr.Blocks, library: Library, visitors: Visitors) -> None:
-        self.library, self.visitors = library, visitors
+    def __init__(self, demo: gr.Blocks, library: Library) -> None:
+        self.library = library
         default = self.default_model()
         with gr.Row(elem_classes="segment-tab"):
             with gr.Column(scale=1, min_width=280):
@@ -112,19 +110,14 @@ class SegmentTab:
             (self.model.change, model),
         ):
             start(None, cancels=[other for other in runs if other is not run], **quiet)
-        demo.load(self.refresh_models, None, self.model, **quiet)
         self.stop.click(self.stopped, None, [self.status, self.stop], cancels=runs, **quiet)
 
     def default_model(self) -> str:
         return next(iter(self.library.entries()))
 
-    def model_choices(self, workspace: Workspace | None = None) -> list[tuple[str, str]]:
-        """(shown title, name) of every model that can be chosen now, a visitor's own among them."""
-        entries = self.library.entries(workspace.checkpoints if workspace else None)
-        return [(entry.title, entry.name) for entry in entries.values()]
-
-    def refresh_models(self, request: gr.Request) -> gr.Dropdown:
-        return gr.Dropdown(choices=self.model_choices(self.visitors.of(request)))  # type: ignore[arg-type]
+    def model_choices(self, visitor: Path | None = None) -> list[tuple[str, str]]:
+        """(shown title, name) of every model that can be chosen now, a visitor's own as `Library.entries` has them."""
+        return [(entry.title, entry.name) for entry in self.library.entries(visitor).values()]
 
     def example_files(self, model: str) -> list[str]:
         """Pictures that suit a model: drawn newts, or everyday photos for the pretrained ones."""

@@ -36,6 +36,10 @@ class StatusRow:
         told: Node = element("p", sentence, role="status", class_="status")
         return {self.words: [told, bar], self.stop: gr.Button(visible=True)}
 
+    def is_working(self, updates: Updates) -> bool:
+        """Whether updates tell of work that goes on."""
+        return self.stop in updates and updates[self.stop].visible
+
     def done(self, sentence: str = "") -> Updates:
         told = [element("p", sentence, role="status", class_="status good")] if sentence else None
         return {self.words: told, self.stop: gr.Button(visible=False)}

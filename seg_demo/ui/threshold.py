@@ -90,7 +90,6 @@ class ThresholdTab(ThresholdForm):
             start(None, cancels=[run for run in (*runs, first, linked) if run is not own_run], **quiet)
         self.status.stop.click(self.stopped, self.look, shown, cancels=[*runs, first, linked], **quiet)
         self.saves.wire(self.planes, self.kept, self.show, held, shown)
-        demo.load(self.segment.refresh_models, None, self.model, **quiet)
         tab.select(None, None, None, js=REMEMBER, **quiet)
         for other in others:
             other.select(None, None, None, js=FORGET_LINK, **quiet)

@@ -27,95 +27,30 @@ from seg_demo.ui.finetune.bench import (
     original,
     remove,
     renamed,
-    report_of,
     still_there,
 )
-from seg_demo.ui.finetune.folder_picker import FolderPicker
+from seg_demo.ui.finetune.check_api import CheckApi
+from seg_demo.ui.finetune.pictures_form import PicturesForm
 from seg_demo.ui.finetune.shelf import laid_out, last_brought, recorded
-from seg_demo.ui.fragment import Fragment
-from seg_demo.ui.i18n import explain, language_of, say, text
+from seg_demo.ui.i18n import explain, language_of, say
 from seg_demo.ui.status import StatusRow, Updates
 from seg_demo.ui.visitors import Visitors
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "newts"
 PICTURES_SHOWN = 12
 CHECKS_AT_ONCE = 2
+LOADS_AT_ONCE = 4  # pages whose data set is looked at again
 MOST_REMEMBERED = 100  # data sets in memory
 
 
-class PicturesPart:
-    """Builds the first step inside the `gr.Blocks` that is being built, and answers its events.
-
-    visitors: whose data set it is. status: the line that tells how it goes.
-    """
+class PicturesPart(PicturesForm):
+    """The first step: answers its events."""
 
     def __init__(self, visitors: Visitors, status: StatusRow) -> None:
-        self.visitors, self.status = visitors, status
-        self.latest: OrderedDict[Path, Bench] = OrderedDict()  # by the folder that a visitor's data sets are brought to
-        with gr.Row(elem_classes="finetune-tab"):
-            with gr.Column(scale=1, min_width=280):
-                self._build_bring()
-            with gr.Column(scale=3, min_width=320):
-                self.welcome = gr.Markdown(text("bring_about"), elem_id="ft-welcome")
-                with gr.Column(elem_id="ft-results"):
-                    self._build_results()
-        self.brought = gr.State([])  # files that were uploaded last, also if they could not be checked
-        self.bench = gr.State(None)
-
-    def _build_bring(self) -> None:
-        self.files = gr.File(label=text("bring_files"), file_count="multiple", height=170, elem_id="ft-files")
-        self.folder = FolderPicker(elem_id="ft-folder")
-        self.example = gr.Button(text("bring_example"), size="sm", elem_id="ft-example")
-        with gr.Accordion(text("bring_otherwise"), open=False, elem_id="ft-otherwise"):
-            self.count = gr.Slider(6, 200, 40, step=2, label=text("draw_count"), elem_id="ft-count")
-            self.draw = gr.Button(text("draw_newts"), size="sm", elem_id="ft-draw")
-            self.fetch = gr.Button(text("fetch_newts"), size="sm", elem_id="ft-fetch")
-            # Whoever may name a folder may read it.
-            local = not self.visitors.public
-            self.path = gr.Textbox(
-                label=text("server_path"), info=text("server_path_info"), visible=local, elem_id="ft-path"
-            )
-            self.take = gr.Button(text("take_path"), size="sm", visible=local, elem_id="ft-take")
-        with gr.Accordion(text("bring_more"), open=False, elem_id="ft-more"):
-            self.names = gr.Textbox(
-                label=text("class_names"), info=text("class_names_info"), lines=4, max_lines=12, elem_id="ft-names"
-            )
-            self.order = gr.Textbox(
-                label=text("painting_order"), info=text("painting_order_info"), lines=2, elem_id="ft-order"
-            )
-            self.again = gr.Button(text("check_again"), size="sm", elem_id="ft-again")
-
-    def _build_results(self) -> None:
-        # The style sheet hides what is empty.
-        self.verdict = Fragment(elem_id="ft-verdict")
-        self.next = gr.Button(text("to_start"), variant="primary", visible=False, elem_id="ft-to-start")
-        with gr.Column(elem_id="ft-mended-box"):
-            self.mended = Fragment(elem_id="ft-mended")
-            with gr.Row(elem_classes="ft-buttons"):
-                self.download = gr.DownloadButton(
-                    text("download_copy"), variant="primary", size="sm", elem_id="ft-download"
-                )
-                self.back = gr.Button(text("back"), size="sm", elem_id="ft-back")
-        with gr.Row():
-            with gr.Column(scale=3, min_width=300, elem_id="ft-findings"):
-                with gr.Column(elem_id="ft-repair-box"):
-                    self.choices = gr.CheckboxGroup([], label=text("repairs"), elem_id="ft-choices")
-                    self.repair = gr.Button(text("repair"), variant="primary", size="sm", elem_id="ft-repair")
-                self.cards = Fragment(elem_id="ft-cards")
-            with gr.Column(scale=2, min_width=300):
-                self.gallery = gr.Gallery(
-                    label=text("look"), height="auto", object_fit="contain", interactive=False,
-                    buttons=["fullscreen"], elem_id="ft-gallery",
-                )  # fmt: skip
-                self.classes = Fragment(elem_id="ft-classes")
-                with gr.Accordion(text("edit_classes"), open=False, elem_id="ft-edit"):
-                    self.edit = gr.Textbox(
-                        label=text("class_names"), info=text("edit_classes_info"), lines=4, max_lines=16,
-                        elem_id="ft-edit-names",
-                    )  # fmt: skip
-                    self.rename = gr.Button(text("use_names"), size="sm", elem_id="ft-use-names")
-                with gr.Accordion(text("why"), open=False, elem_id="ft-why"):
-                    self.reasons = Fragment(elem_id="ft-reasons")
+        super().__init__(visitors, status)
+        # By the folder that a visitor's data sets are brought to.
+        self.latest: OrderedDict[Path, Bench] = OrderedDict()
+        CheckApi(CHECKS_AT_ONCE)
 
     def wire(self, demo: gr.Blocks, also: Callable[[Bench | None, str], Updates], others: Sequence[Any]) -> None:
         """also: what else of the page changes with the data set, all of it among `others`."""
@@ -151,18 +86,7 @@ class PicturesPart:
             start(None, cancels=[run for run in runs.values() if run is not own], **quiet)
         self.status.stop.click(self.stopped, None, self.status.parts, cancels=list(runs.values()), **quiet)
         self.back.click(self.show_original, [self.bench], shown, **quiet)
-        demo.load(self.show_latest, None, shown, **quiet)
-        self._build_api()
-
-    def _build_api(self) -> None:
-        """The endpoint for programs, which has no widgets of its own."""
-        archive = gr.File(label="archive", visible=False)
-        names = gr.Textbox("", label="class_names", visible=False)
-        report = gr.JSON(label="report", visible=False)
-        gr.Button(visible=False).click(
-            self.check_archive, [archive, names], report, api_name="check", concurrency_id="check",
-            concurrency_limit=CHECKS_AT_ONCE,
-        )  # fmt: skip
+        demo.load(self.show_latest, None, shown, concurrency_limit=LOADS_AT_ONCE, **quiet)
 
     # Answers ---------------------------------------------------------------------------------------------
 
@@ -242,25 +166,6 @@ class PicturesPart:
     def stopped(self, request: gr.Request) -> Updates:
         return self.status.problem(say("check_stopped", language_of(request)), "stopped")
 
-    def check_archive(self, archive: str, class_names: str, request: gr.Request) -> dict[str, Any]:
-        """Check a zip or tar of labelled pictures.
-
-        class_names: one a line in the order of the ids, or nothing. Returns the report: whether training may start,
-        classes with their shares, splits, and what was found, with the files and the repair of each finding.
-        """
-        if not archive:
-            raise gr.Error(say("nothing_brought", language_of(request)), print_exception=False)
-        home = new_home(self.visitors.of(request).brought)
-        try:
-            return report_of(bring([Path(archive)], home, class_names or "", ""))
-        except UserError as error:
-            raise gr.Error(explain(error, language_of(request)), print_exception=False) from None
-        except Exception:
-            logging.getLogger(__name__).exception("A check failed.")
-            raise gr.Error(say("check_failed", language_of(request)), print_exception=False) from None
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
-
     # How an answer comes about ---------------------------------------------------------------------------
 
     def _bring(
@@ -317,9 +222,9 @@ class PicturesPart:
                 raise UserError("There is no checked data set here any more. Bring the files again.")
             return found
 
-        for updates in self._answer(again, "checking", request):  # Nobody has asked for it, so nothing is told of it.
-            if untold := {part: value for part, value in updates.items() if part not in self.status.parts}:
-                yield untold
+        for updates in self._answer(again, "checking", request):
+            if not self.status.is_working(updates):  # nobody has asked for it
+                yield updates
 
     def _remember(self, bench: Bench) -> None:
         self.latest.pop(bench.home.parent, None)

@@ -126,7 +126,7 @@ class FineTuneTab:
     def refresh_models(self, request: gr.Request) -> Updates:
         """All model pickers with what there is now."""
         workspace = self.visitors.of(request)
-        models = [(entry.title, entry.name) for entry in self.library.entries(workspace.checkpoints).values()]
+        models = self.segment.model_choices(workspace.checkpoints)
         updates: Updates = {picker: gr.Dropdown(choices=models) for picker in self.pickers}  # type: ignore[arg-type]
         return updates | {self.start.start: gr.Dropdown(choices=self.start.choices(workspace))}  # type: ignore[arg-type]
 
