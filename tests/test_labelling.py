@@ -402,3 +402,16 @@ def test_a_disk_that_refuses_loses_nothing(part: LabelPart, photos: list[str], m
     assert sentence == "newt_1.png could not be written (No space left on device). Free some space."
     _, label_map = Desk.open(part.visitors.of(request()).desk).read("newt_1")
     assert label_map is not None and np.array_equal(label_map, painted())
+
+
+def test_a_picture_is_taken_away_at_the_second_click(part: LabelPart, photos: list[str]) -> None:
+    part.bring(photos, "", request())
+    part.save(request(), saved("newt_1", painted()))
+    first = part.take_away("newt_1", "", request())
+    assert (first[part.armed], first[part.away].variant) == ("newt_1", "stop")
+    assert len(part.desk(request()).pictures()) == 3
+    gone = part.take_away("newt_1", "newt_1", request())
+    assert [picture.name for picture in part.desk(request()).pictures()] == [name for _, name in choices(part, gone)]
+    assert "newt_1" not in [name for _, name in choices(part, gone)]
+    assert (work_of(part, gone).name, gone[part.armed]) == ("newt_2", "")
+    assert "newt_1" in told(part, part.take_away("newt_1", "newt_1", request()))

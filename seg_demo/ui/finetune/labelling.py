@@ -46,6 +46,7 @@ class LabelPart:
                 )  # fmt: skip
                 self.take = gr.Button(text("label_current"), size="sm", elem_id="ft-label-current")
                 self.picture = ModelPicker([], label=text("picture"), elem_id="ft-label-picture")
+                self.away = gr.Button(text("take_away"), size="sm", visible=False, elem_id="ft-label-away")
                 self.model = ModelPicker(
                     models, value=models[0][1], label=text("draft_model"), info=text("draft_info"),
                     elem_id="ft-label-model",
@@ -60,16 +61,19 @@ class LabelPart:
                 self.clear = gr.Button(text("clear_desk"), size="sm", visible=False, elem_id="ft-clear-desk")
             with gr.Column(scale=3, min_width=320):
                 self.painter = LabelPainter(elem_id="ft-painter")
+        self.armed = gr.State("")  # the picture that is taken away by another click
 
     def wire(self, tab: gr.Tab, bench: gr.State) -> None:
         """tab: that this is in. bench: the data set of the first step."""
         parts: list[Any] = [*self.status.parts, self.painter, self.picture, self.names, self.files, self.clear]
+        parts += [self.away, self.armed]
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self.files.upload(self.bring, [self.files, self.names], parts, **quiet)
         taken = self.take.click(self.take_bench, bench, parts, concurrency_id="check", **quiet)
         self.status.stop.click(None, None, None, cancels=[taken], **quiet)
         self.picture.select(self.open, self.picture, parts, **quiet)
         tab.select(self.open, self.picture, parts, **quiet)
+        self.away.click(self.take_away, [self.picture, self.armed], parts, **quiet)
         self.rename.click(self.use_names, [self.names, self.picture], parts, **quiet)
         self.clear.click(self.clear_desk, None, parts, **quiet)
         self.painter.save(self.save, None, parts, **quiet)
@@ -141,6 +145,7 @@ class LabelPart:
             return {
                 self.painter: None, self.picture: gr.Dropdown(choices=[], value=None),
                 self.clear: gr.Button(say("bring_back", language_of(request)), visible=there),
+                self.away: gr.Button(visible=False),
             }  # fmt: skip
         return self._told(lambda: self.shown(self.desk(request), name, request), request)
 
@@ -153,6 +158,20 @@ class LabelPart:
             ),
             request,
         )
+
+    def take_away(self, name: str | None, armed: str, request: gr.Request) -> Updates:
+        """Remove a picture and its label map, when asked for twice."""
+        if not name or armed != name:
+            words = say("really_discard", language_of(request))
+            return {self.away: gr.Button(words, variant="stop"), self.armed: name or ""}
+
+        def work() -> Updates:
+            desk = self.desk(request)
+            after = beside(desk, name, 1)
+            desk.remove(name)
+            return self.shown(desk, after, request) | self.status.done()
+
+        return self._told(work, request)
 
     def clear_desk(self, request: gr.Request) -> Updates:
         """Put everything aside; once more brings it back, as long as nothing new was begun."""
@@ -241,6 +260,8 @@ class LabelPart:
         choices = [(f"{LABELLED if picture.label else WAITS} {picture.name}", picture.name) for picture in pictures]
         updates: Updates = {
             self.clear: gr.Button(say("clear_desk", language_of(request)), visible=True),
+            self.away: gr.Button(say("take_away", language_of(request)), variant="secondary", visible=bool(names)),
+            self.armed: "",
             self.picture: gr.Dropdown(choices=choices, value=name),  # type: ignore[arg-type]
             self.names: class_lines(desk.classes),
         }

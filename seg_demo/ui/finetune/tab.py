@@ -75,11 +75,8 @@ class FineTuneTab:
         watch.run.select(watch.look, watch.run, watch.parts, **quiet)
         # While the answer to a tick is on its way, the next one waits.
         watch.timer.tick(watch.look, watch.run, watch.parts, trigger_mode="once", queue=False, **quiet)
-        for button, answer in (
-            (watch.stop, watch.end),
-            (watch.resume, watch.go_on),
-        ):
-            button.click(answer, watch.run, seen, **quiet)
+        watch.stop.click(watch.end, watch.run, seen, **quiet)
+        watch.resume.click(watch.go_on, watch.run, seen, **quiet)
         watch.discard.click(watch.throw_away, [watch.run, watch.armed], seen, **quiet)
         watch.longer.click(watch.train_longer, [watch.run, watch.more], seen, **quiet)
         again = watch.again.click(self.begin_again, [self.bench, watch.run], seen, concurrency_id="check", **quiet)
@@ -153,11 +150,10 @@ class FineTuneTab:
             asked, brought = flags(), still_there(bench)
             if self.visitors.public:
                 limits.check_room(workspace)
-            if workspace.runs in self._preparing:
-                raise UserError("A run is being prepared already. Wait a moment, or stop that.")
-            self._preparing[workspace.runs] = stop
 
             def prepare(progress: Progress) -> str:
+                if self._preparing.setdefault(workspace.runs, stop) is not stop:
+                    raise UserError("A run is being prepared already. Wait a moment, or stop that.")
                 try:
                     return self._prepared(workspace, brought, asked, progress)
                 finally:
