@@ -329,4 +329,4 @@ def test_compare_look_keep_rename_and_remove(part: KeepPart, job: Job, monkeypat
     for name in ("../x", "", "None", None):
         assert "There is no run" in words(part, part.keep_it(name, "mine", REQUEST))
         (*_, told) = part.show(name, REQUEST)
-        assert "There is no run" in words(part, told)
+        assert ("There is no run" if name else "There is nothing to compare yet.") in words(part, told)

@@ -82,7 +82,12 @@ def choices(page: Any, picker: str) -> list[str]:
 
 def test_from_pictures_to_a_model_in_every_picker(visit: Open) -> None:
     page = visit()
-    assert page.locator("#ft-steps button[role=tab][data-tab-id=start]").get_attribute("aria-disabled") == "true"
+    step(page, "start")
+    page.wait_for_selector("#ft-start-about:has-text('Bring labelled pictures first')")
+    assert not page.locator("#ft-start").is_visible()
+    step(page, "compare")
+    page.wait_for_selector("#ft-status:has-text('There is nothing to compare yet.')")
+    step(page, "pictures")
     bring_example(page)
     start(page)
     page.wait_for_selector("#ft-compare", timeout=90_000)
@@ -103,7 +108,9 @@ def test_from_pictures_to_a_model_in_every_picker(visit: Open) -> None:
     other = visit()
     other.locator("button[role=tab][data-tab-id=segment]").click()
     assert [name for name in choices(other, "#model") if "newts" in name] == []
-    assert not other.locator("#ft-run").is_visible()
+    other.locator("button[role=tab][data-tab-id=finetune]").click()
+    step(other, "watch")
+    assert other.locator("#ft-run input").input_value() == ""
 
 
 def test_what_cannot_be_is_one_sentence_and_starts_nothing(visit: Open, root: Path) -> None:

@@ -35,7 +35,7 @@ class ModelPicker(gr.Dropdown):
     is_template = True  # to the browser it is Gradio's own dropdown
 
     def preprocess(self, payload: Any) -> str:
-        return str(payload)
+        return "" if payload is None else str(payload)
 
 
 class SegmentTab:

@@ -87,6 +87,9 @@ class KeepPart:
     def show(self, run: str | None, request: gr.Request) -> Iterator[Updates]:
         """Compare the run's model with the one it started from, or show what came out before."""
         language = language_of(request)
+        if not run:
+            yield self.status.problem(say("run_first", language), "stopped")
+            return
         try:
             job = Job(self.visitors.of(request).run_folder(run or ""))
             key = job.folder, newest(job).stat().st_mtime

@@ -47,7 +47,7 @@ class StartPart:
                     [(text(unit), unit) for unit in UNITS], value=UNITS[0], label=text("counted_in"), elem_id="ft-unit"
                 )
             self.form = SettingsForm(visitors.public)
-            self.go = gr.Button(text("start_run"), variant="primary", elem_id="ft-start")
+            self.go = gr.Button(text("start_run"), variant="primary", visible=False, elem_id="ft-start")
 
     @property
     def inputs(self) -> list[Any]:
@@ -113,6 +113,12 @@ def measurable(flags: Sequence[str], bench: Bench) -> list[str]:
     given = [word.removeprefix(MEASURED_ON) for word in flags if word.startswith(MEASURED_ON)]
     split = given[-1] if given else BASE.data.validation_split
     return [*flags] if not split or split in bench.shown.report.splits else [*flags, MEASURED_ON]
+
+
+def nothing_yet(bench: Bench | None, language: str) -> list[Node]:
+    """Why no run can start."""
+    sentence = say("bring_first" if bench is None else "mend_first", language)
+    return [element("section", element("p", sentence), class_="card note")]
 
 
 def data_name(bench: Bench) -> str:

@@ -22,7 +22,7 @@ from seg_demo.ui.finetune.bench import Bench, still_there, written
 from seg_demo.ui.finetune.keeping import KeepPart
 from seg_demo.ui.finetune.labelling import LabelPart
 from seg_demo.ui.finetune.pictures import PicturesPart
-from seg_demo.ui.finetune.start import StartPart, data_name, measurable, told
+from seg_demo.ui.finetune.start import StartPart, data_name, measurable, nothing_yet, told
 from seg_demo.ui.finetune.watching import WatchPart
 from seg_demo.ui.i18n import explain, language_of, say, text
 from seg_demo.ui.segment import SegmentTab
@@ -42,11 +42,11 @@ class FineTuneTab:
                 self.pictures = PicturesPart(visitors, self.status)
             with gr.Tab(text("step_label"), id="label") as self.label_tab:
                 self.label = LabelPart(visitors, library, self.status)
-            with gr.Tab(text("step_start"), id="start", interactive=False) as self.start_tab:
+            with gr.Tab(text("step_start"), id="start"):
                 self.start = StartPart(visitors, library)
-            with gr.Tab(text("step_watch"), id="watch", interactive=False) as self.watch_tab:
+            with gr.Tab(text("step_watch"), id="watch") as self.watch_tab:
                 self.watch = WatchPart(visitors, queue, self.status)
-            with gr.Tab(text("step_compare"), id="compare", interactive=False) as self.compare_tab:
+            with gr.Tab(text("step_compare"), id="compare") as self.compare_tab:
                 self.keep = KeepPart(visitors, self.status, self.watch.run)
 
     @property
@@ -62,14 +62,14 @@ class FineTuneTab:
         start, watch, keep = self.start, self.watch, self.keep
         self.tabs, self.segment = tabs, segment
         self.pickers = [segment.model, *other_pickers, self.label.model, start.start]
-        self.pictures.wire(demo, self.ready, [self.start_tab, start.about])
+        self.pictures.wire(demo, self.ready, [start.about, start.go])
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         self.label.wire(self.label_tab, self.bench)
         used = self.label.done.click(
             self.use_labels, self.bench, [*self.pictures.shown, self.steps], concurrency_id="check", **quiet
         )
         self.status.stop.click(None, None, None, cancels=[used], **quiet)
-        seen: list[Any] = [*self.status.parts, *watch.parts, self.steps, self.watch_tab, self.compare_tab]
+        seen: list[Any] = [*self.status.parts, *watch.parts, self.steps]
         self.pictures.next.click(lambda: gr.Tabs(selected="start"), None, self.steps, **quiet)
         run = start.go.click(self.begin, [self.bench, *start.inputs], seen, concurrency_id="check", **quiet)
         watch.run.select(watch.look, watch.run, watch.parts, **quiet)
@@ -97,8 +97,8 @@ class FineTuneTab:
     def ready(self, bench: Bench | None, language: str) -> Updates:
         """What follows from a data set for the steps after it."""
         may_train = bench is not None and bench.shown.report.may_train
-        about = told(bench, language) if bench and may_train else None
-        return {self.start_tab: gr.Tab(interactive=may_train), self.start.about: about}
+        about = told(bench, language) if bench and may_train else nothing_yet(bench, language)
+        return {self.start.about: about, self.start.go: gr.Button(visible=may_train)}
 
     def use_labels(self, bench: Bench | None, request: gr.Request) -> Iterator[Updates]:
         """What was labelled in the page becomes the data set, and is checked as any other."""
@@ -112,10 +112,7 @@ class FineTuneTab:
 
     def open_page(self, request: gr.Request) -> Updates:
         """The visitor's run that goes on, or the newest one, after the page was loaded."""
-        preparing = self.visitors.of(request).runs in self._preparing  # before the page was loaded again
-        there = preparing or self.watch.latest(request) is not None
         seen = self.watch.look(None, request)
-        seen |= {tab: gr.Tab(interactive=there) for tab in (self.watch_tab, self.compare_tab)}
         if seen[self.watch.timer].active:
             seen[self.steps] = gr.Tabs(selected="watch")
         return seen
@@ -160,10 +157,8 @@ class FineTuneTab:
                     self._preparing.pop(workspace.runs, None)
 
             begun = yield from self.status.following(prepare, say("preparing", language), stop)
-            yield self.watch.look(begun, request) | self.status.done() | {
-                self.watch_tab: gr.Tab(interactive=True), self.compare_tab: gr.Tab(interactive=True),
-                self.steps: gr.Tabs(selected="watch"),
-            }  # fmt: skip
+            shown = self.watch.look(begun, request) | self.status.done()
+            yield shown | {self.steps: gr.Tabs(selected="watch")}
         except UserError as error:
             yield self.status.problem(explain(error, language))
         except Exception:
