@@ -128,6 +128,12 @@ def test_what_cannot_be_is_one_sentence_and_starts_nothing(visit: Open, root: Pa
     page.click("#ft-start")
     page.wait_for_function("document.querySelector('#ft-status')?.innerText.includes('batch_size')")
     assert set(root.glob("home/workspaces/*/runs/*")) == before
+    # A reload loses neither the pictures nor what follows from them.
+    page.reload()
+    page.locator("button[role=tab][data-tab-id=finetune]").click()
+    page.wait_for_selector("#ft-verdict h2:text-is('Training may start')")
+    step(page, "start")
+    page.wait_for_selector("#ft-start")
 
 
 @pytest.mark.slow

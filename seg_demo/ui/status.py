@@ -16,6 +16,10 @@ Updates = dict[gr.blocks.Block, Any]
 Result = TypeVar("Result")
 
 
+class Working(Updates):
+    """Updates that tell of work that goes on, and of nothing else."""
+
+
 class StatusRow:
     """Builds the line; its methods are updates for both of its `parts`."""
 
@@ -34,11 +38,7 @@ class StatusRow:
         value = {} if share is None else {"value": f"{share:.3f}"}
         bar = element("progress", color=None, max="1", aria_label=sentence, **value)
         told: Node = element("p", sentence, role="status", class_="status")
-        return {self.words: [told, bar], self.stop: gr.Button(visible=True)}
-
-    def is_working(self, updates: Updates) -> bool:
-        """Whether updates tell of work that goes on."""
-        return self.stop in updates and updates[self.stop].visible
+        return Working({self.words: [told, bar], self.stop: gr.Button(visible=True)})
 
     def done(self, sentence: str = "") -> Updates:
         told = [element("p", sentence, role="status", class_="status good")] if sentence else None

@@ -33,7 +33,7 @@ from seg_demo.ui.finetune.check_api import CheckApi
 from seg_demo.ui.finetune.pictures_form import PicturesForm
 from seg_demo.ui.finetune.shelf import laid_out, last_brought, recorded
 from seg_demo.ui.i18n import explain, language_of, say
-from seg_demo.ui.status import StatusRow, Updates
+from seg_demo.ui.status import StatusRow, Updates, Working
 from seg_demo.ui.visitors import Visitors
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "newts"
@@ -223,7 +223,7 @@ class PicturesPart(PicturesForm):
             return found
 
         for updates in self._answer(again, "checking", request):
-            if not self.status.is_working(updates):  # nobody has asked for it
+            if not isinstance(updates, Working):  # nobody has asked for it
                 yield updates
 
     def _remember(self, bench: Bench) -> None:

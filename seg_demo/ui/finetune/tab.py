@@ -112,8 +112,8 @@ class FineTuneTab:
 
     def open_page(self, request: gr.Request) -> Updates:
         """The visitor's run that goes on, or the newest one, after the page was loaded."""
-        seen = self.watch.look(None, request)
-        if seen[self.watch.timer].active:
+        seen, newest = self.watch.look(None, request), self.watch.latest(request)
+        if newest and self.watch.job(newest, request).state.live:
             seen[self.steps] = gr.Tabs(selected="watch")
         return seen
 
