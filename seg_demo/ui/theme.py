@@ -119,7 +119,7 @@ RUN_CSS = """
 .ft-buttons { flex: 1 1 auto; flex-wrap: wrap; gap: 10px; justify-content: flex-start; align-items: flex-end; }
 .ft-buttons > button, #ft-longer-box > button { flex: 0 0 auto; width: auto; min-width: 8rem; }
 #ft-longer-box { align-items: flex-end; gap: 10px; }
-#ft-longer-box > .form { flex: 0 0 9rem; min-width: 9rem !important; }
+#ft-longer-box > :is(.form, .block) { flex: 0 0 9rem !important; min-width: 9rem !important; }
 #ft-longer-box > button { min-height: 42px; }
 #ft-to-start, #ft-start { align-self: flex-start; width: auto; min-width: 16rem; }
 /* All steps are to be seen at once, on a phone too: what does not fit goes into a menu. */
@@ -129,7 +129,7 @@ RUN_CSS = """
 .finetune-tab .compared thead th { font-weight: 600; color: var(--body-text-color-subdued); }
 .finetune-tab .compared :is(th, td):not(:first-child, .bars) { text-align: right; white-space: nowrap; }
 .finetune-tab .compared td:first-child, .finetune-tab .compared tbody th { white-space: normal; }
-.finetune-tab .compared .classes th:nth-child(2) { text-align: left; }
+.finetune-tab .compared .classes th:nth-child(2) { text-align: left !important; }
 .compared .bars { width: 45%; text-align: left !important; }
 .compared progress {
   display: block; width: 100%; height: 8px; margin: 2px 0; border: 0; border-radius: 4px; overflow: hidden;
