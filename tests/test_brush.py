@@ -362,6 +362,7 @@ def test_each_tool(brush: Page) -> None:
     assert DESK.events == []
 
 
+@pytest.mark.slow
 def test_a_line_in_the_making_can_be_taken_back(brush: Page) -> None:
     brush.show("asking")
     brush.key("l")
@@ -422,7 +423,7 @@ def test_undo_and_redo_lead_back_and_forth(brush: Page) -> None:
         np.testing.assert_array_equal(brush.counts(), np.bincount(wanted.ravel(), minlength=256))
     brush.key("Control+y", "Control+z")
     brush.click((5, 5))
-    assert brush.root.locator("[data-act=redo]").get_attribute("aria-disabled") == "true"
+    brush.root.locator("[data-act=redo][aria-disabled=true]").wait_for()
 
 
 @pytest.mark.slow
@@ -492,6 +493,7 @@ def test_a_thin_stroke_is_seen_in_a_large_picture(brush: Page) -> None:
     assert orange.any(axis=0).sum() > 1300 * brush.state("scale")
 
 
+@pytest.mark.slow
 def test_moving_the_picture_paints_nothing(brush: Page) -> None:
     brush.show("empty")
     brush.key("+", "+")
@@ -511,6 +513,7 @@ def test_moving_the_picture_paints_nothing(brush: Page) -> None:
     assert brush.labels().min() == 1
 
 
+@pytest.mark.slow
 def test_a_finger_paints_and_two_zoom(browser: Any, url: str) -> None:
     DESK.begin()
     context = browser.new_context(has_touch=True, viewport={"width": 390, "height": 844})
@@ -544,6 +547,7 @@ def test_a_finger_paints_and_two_zoom(browser: Any, url: str) -> None:
     context.close()
 
 
+@pytest.mark.slow
 def test_classes_are_found_by_key_by_name_and_by_click(brush: Page) -> None:
     brush.show("many")
     brush.key("4")
@@ -618,6 +622,7 @@ def test_work_survives_a_reload_until_it_is_saved(brush: Page, url: str) -> None
     assert not brush.root.locator(".sb-notice").is_visible()
 
 
+@pytest.mark.slow
 def test_work_comes_back_with_its_picture(brush: Page) -> None:
     brush.show("empty")
     brush.click((40, 30))
@@ -694,6 +699,7 @@ def test_what_is_painted_while_saving_stays_unsaved(brush: Page) -> None:
     np.testing.assert_array_equal(DESK.label_maps["empty"], second)
 
 
+@pytest.mark.slow
 def test_a_label_map_that_was_saved_elsewhere(brush: Page) -> None:
     brush.show("labelled")
     DESK.works["labelled"] = replace(WORKS["labelled"], label_map=DRAFT)

@@ -500,6 +500,7 @@ def flags(pictures: Path, steps: int, *more: str) -> list[str]:
     return [*words, str(pictures), *more]
 
 
+@pytest.mark.slow
 def test_a_real_run(real: Queue, squares_folder: Path, tmp_path: Path) -> None:
     """Its own pictures are in its folder, where they were put before."""
     one = job(tmp_path)

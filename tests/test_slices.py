@@ -135,6 +135,7 @@ def test_slices_come_to_the_weights_of_a_run_that_was_never_cut(space: Space, tm
     assert same(state(job.folder), state(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_stop_is_heard_between_steps_and_resume_goes_on(space: Space) -> None:
     reasons, step = set(), 0
     for _ in range(2):  # The time of a slice may be up just then.

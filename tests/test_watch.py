@@ -403,6 +403,7 @@ def test_a_part_of_the_steps(page: Page, folder: Path) -> None:
     page.page.mouse.move(2, 2)
 
 
+@pytest.mark.slow
 def test_the_loss_in_log_scale(page: Page, folder: Path) -> None:
     page.show(watched(folder, document(300)))
     labels = "[data-plot=loss] > svg > g text[text-anchor=end]"
@@ -458,6 +459,7 @@ def test_pictures_follow_the_newest_until_moved(page: Page, folder: Path) -> Non
     assert page.ask("film().picked") is None
 
 
+@pytest.mark.slow
 def test_no_picture_is_fetched_twice(page: Page, folder: Path) -> None:
     session = page.page.context.new_cdp_session(page.page)
     session.send("Network.enable")
@@ -486,6 +488,7 @@ def test_play(page: Page, folder: Path) -> None:
     assert page.ask("film().step") == 150 and page.says("[data-act=play]") == "Play"
 
 
+@pytest.mark.slow
 def test_an_update_draws_only_what_changed(page: Page, folder: Path) -> None:
     value = document(200)
     page.show(watched(folder, value))
@@ -502,6 +505,7 @@ def test_an_update_draws_only_what_changed(page: Page, folder: Path) -> None:
     assert page.root.locator(parts).evaluate_all("nodes => nodes.every((node) => node.kept)")
 
 
+@pytest.mark.slow
 def test_the_log_follows_its_end_unless_scrolled_up(page: Page, folder: Path) -> None:
     page.show(watched(folder, document(120)))
     page.root.locator(".watch-log summary").click()
@@ -556,6 +560,7 @@ def test_hostile_numbers_do_not_break_it(page: Page, folder: Path) -> None:
     page.root.locator("[data-act=log]").click()
 
 
+@pytest.mark.slow
 def test_nothing_is_animated_without_end(page: Page, folder: Path) -> None:
     page.show(watched(folder, document(200)))
     page.page.wait_for_function("document.getAnimations().length === 0", timeout=3000)
