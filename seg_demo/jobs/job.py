@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seg_demo.errors import Sentence, UserError
+from seg_demo.errors import Sentence
 from seg_demo.jobs.ending import ending
 from seg_demo.jobs.files import alone_in, finite, read_object, write_object
 from seg_demo.jobs.latest import Latest
 from seg_demo.jobs.process import Process
 from seg_demo.jobs.tickets import Ticket, before, read_ticket
-from seg_demo.train.run import Run
+from seg_demo.train.run import Run, writing_to
 
 LIVE = ("waiting", "starting", "running", "stopping")  # kinds of states that will become others by themselves
 
@@ -107,27 +106,17 @@ class Job:
 
     def make_folder(self) -> None:
         """Raises `UserError` where it cannot be."""
-        with self._told():
+        with writing_to(self.name):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def note(self, **changes: Any) -> Facts:
         """Keep changes of `Facts` in the folder. Raises `UserError` where they cannot be written."""
-        with self._told(), alone_in(self.folder):
+        with writing_to(self.name), alone_in(self.folder):
             document = {**asdict(self.facts), **changes}
             if isinstance(document["process"], Process):
                 document["process"] = asdict(document["process"])
             write_object(self._file, document)
         return self.facts
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UserError(
-                "The run cannot be written to {folder} ({reason}). Free some space or choose another folder.",
-                folder=self.name, reason=error.strerror or error,
-            ) from None  # fmt: skip
 
     def command(self) -> list[str]:
         """The words after `python -m seg_demo` that begin the run or, where it exists, go on with it."""

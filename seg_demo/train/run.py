@@ -286,15 +286,20 @@ class Run:
         for rest in (rest for folder, names in folders.items() for name in names for rest in folder.glob(name)):
             rest.unlink(missing_ok=True)
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise UserError(
-                "The run cannot be written to {folder} ({reason}). Free some space or choose another folder.",
-                folder=self.folder, reason=error.strerror or error,
-            ) from None  # fmt: skip
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return writing_to(self.folder)
+
+
+@contextlib.contextmanager
+def writing_to(folder: object) -> Iterator[None]:
+    """What the disk refuses becomes a sentence. folder: of the run, as it is told to the user."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            "The run cannot be written to {folder} ({reason}). Free some space or choose another folder.",
+            folder=folder, reason=error.strerror or error,
+        ) from None  # fmt: skip
 
 
 def _closing(run: weakref.ref[Run]) -> Callable[[], None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from seg_demo.ui.finetune import comparison_nodes
 from seg_demo.ui.finetune.comparing import Compared, compared, newest
 from seg_demo.ui.fragment import Fragment
 from seg_demo.ui.i18n import explain, language_of, say, text
+from seg_demo.ui.remembered import Remembered
 from seg_demo.ui.segment import ModelPicker
 from seg_demo.ui.status import StatusRow, Updates
 from seg_demo.ui.visitors import Visitors
@@ -34,7 +34,7 @@ class KeepPart:
 
     def __init__(self, visitors: Visitors, status: StatusRow, run: gr.Dropdown) -> None:
         self.visitors, self.status, self.run = visitors, status, run
-        self._known: OrderedDict[tuple[Path, float], Compared] = OrderedDict()
+        self._known: Remembered[tuple[Path, float], Compared] = Remembered(MOST_KNOWN)
         with gr.Column(elem_classes="finetune-tab"):
             with gr.Row(elem_classes="run-head"):
                 self.name = gr.Textbox(label=text("keep_as"), max_lines=1, min_width=220, elem_id="ft-keep-name")
@@ -91,7 +91,7 @@ class KeepPart:
             yield self.status.problem(say("run_first", language), "stopped")
             return
         try:
-            job = Job(self.visitors.of(request).run_folder(run or ""))
+            job = Job(self.visitors.of(request).run_folder(run))
             key = job.folder, newest(job).stat().st_mtime
             found = self._known.get(key)
             yield self._kept(job, language, request) | {self.card: None, self.box: gr.Row(visible=False)}
@@ -99,9 +99,7 @@ class KeepPart:
                 found = yield from self.status.following(
                     lambda progress: compared(job, progress), say("comparing", language)
                 )
-                self._known[key] = found
-                while len(self._known) > MOST_KNOWN:
-                    self._known.popitem(last=False)
+                self._known.put(key, found)
             yield self._told(found, job, language) | self.status.done()
         except UserError as error:
             yield self.status.problem(explain(error, language))
@@ -150,7 +148,7 @@ class KeepPart:
         """Another picture."""
         with contextlib.suppress(UserError):
             folder = Job(self.visitors.of(request).run_folder(run or "")).folder
-            found = next((each for (known, _), each in reversed(self._known.items()) if known == folder), None)
+            found = next((each for (known, _), each in self._known.newest_first() if known == folder), None)
             if found:
                 return self._picture(found, index)
         return {self.slider: None, self.labelled: None}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from seg_demo.ui.finetune.check_api import CheckApi
 from seg_demo.ui.finetune.pictures_form import PicturesForm
 from seg_demo.ui.finetune.shelf import laid_out, last_brought, recorded
 from seg_demo.ui.i18n import explain, language_of, say
+from seg_demo.ui.remembered import Remembered
 from seg_demo.ui.status import StatusRow, Updates, Working
 from seg_demo.ui.visitors import Visitors
 
@@ -40,7 +40,7 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "newts"
 PICTURES_SHOWN = 12
 CHECKS_AT_ONCE = 2
 LOADS_AT_ONCE = 4  # pages whose data set is looked at again
-MOST_REMEMBERED = 100  # data sets in memory
+MOST_REMEMBERED = 100  # data sets in memory; the others are looked at again when they are wanted
 
 
 class PicturesPart(PicturesForm):
@@ -49,7 +49,7 @@ class PicturesPart(PicturesForm):
     def __init__(self, visitors: Visitors, status: StatusRow) -> None:
         super().__init__(visitors, status)
         # By the folder that a visitor's data sets are brought to.
-        self.latest: OrderedDict[Path, Bench] = OrderedDict()
+        self.latest: Remembered[Path, Bench] = Remembered(MOST_REMEMBERED)
         CheckApi(CHECKS_AT_ONCE)
 
     def wire(self, demo: gr.Blocks, also: Callable[[Bench | None, str], Updates], others: Sequence[Any]) -> None:
@@ -189,17 +189,14 @@ class PicturesPart(PicturesForm):
             return made[0]
 
         try:
-            for updates in self._answer(brought, "checking", request):
-                if self.bench in updates:
-                    remove(old)
-                    old = None
+            for updates in self.take_over(brought, old, request):
                 yield always | updates
         finally:
             if not made:
                 shutil.rmtree(home, ignore_errors=True)
 
     def take_over(self, work: Callable[[Progress], Bench], old: Bench | None, request: gr.Request) -> Iterator[Updates]:
-        """Show a data set that another part of the page makes, instead of the old one."""
+        """Check and show the data set that `work` makes, instead of the old one."""
         for updates in self._answer(work, "checking", request):
             if self.bench in updates:
                 remove(old)
@@ -226,12 +223,6 @@ class PicturesPart(PicturesForm):
             if not isinstance(updates, Working):  # nobody has asked for it
                 yield updates
 
-    def _remember(self, bench: Bench) -> None:
-        self.latest.pop(bench.home.parent, None)
-        self.latest[bench.home.parent] = bench
-        while len(self.latest) > MOST_REMEMBERED:  # the others are looked at again when they are wanted
-            self.latest.popitem(last=False)
-
     def _answer(
         self, work: Callable[[Progress], Bench], doing: str, request: gr.Request
     ) -> Generator[Updates, None, None]:
@@ -239,7 +230,7 @@ class PicturesPart(PicturesForm):
         language = language_of(request)
         try:
             bench = recorded((yield from self.status.following(work, say(doing, language))))
-            self._remember(bench)
+            self.latest.put(bench.home.parent, bench)
             shown = self.show(bench, language) | self.also(bench, language)
             yield shown
             pictures = yield from self.status.following(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from seg_demo.jobs.queue import Queue
 from seg_demo.ui.finetune import limits
 from seg_demo.ui.finetune.start import MEASURED_ON
 from seg_demo.ui.i18n import explain, language_of, say, text
+from seg_demo.ui.remembered import Remembered
 from seg_demo.ui.segment import ModelPicker
 from seg_demo.ui.status import StatusRow, Updates
 from seg_demo.ui.visitors import Visitors
@@ -33,7 +33,7 @@ class WatchPart:
 
     def __init__(self, visitors: Visitors, queue: Queue, status: StatusRow) -> None:
         self.visitors, self.queue, self.status = visitors, queue, status
-        self._histories: OrderedDict[Path, History] = OrderedDict()
+        self._histories: Remembered[Path, History] = Remembered(MOST_HISTORIES)
         with gr.Column(elem_classes="finetune-tab run-tab"):
             with gr.Row(elem_classes="run-head"):
                 self.run = ModelPicker([], label=text("run"), min_width=240, elem_id="ft-run")
@@ -102,12 +102,7 @@ class WatchPart:
         return next(alive, None) or (folders[0].name if folders else None)
 
     def _history(self, job: Job) -> History:
-        history = self._histories.pop(job.folder, None) or History(job.folder)
-        self._histories[job.folder] = history
-        while len(self._histories) > MOST_HISTORIES:
-            with contextlib.suppress(KeyError):
-                self._histories.popitem(last=False)
-        return history
+        return self._histories.put(job.folder, self._histories.get(job.folder) or History(job.folder))
 
     # What is done ----------------------------------------------------------------------------------------
 
@@ -167,7 +162,7 @@ class WatchPart:
         def delete() -> None:
             job = self.job(name, request)
             self.queue.remove(job)
-            self._histories.pop(job.folder, None)
+            self._histories.forget(job.folder)
 
         return self._done(delete, name, request)
 
