@@ -94,8 +94,10 @@ class KeepPart:
             job = Job(self.visitors.of(request).run_folder(run))
             key = job.folder, newest(job).stat().st_mtime
             found = self._known.get(key)
-            yield self._kept(job, language, request) | {self.card: None, self.box: gr.Row(visible=False)}
-            if found is None or not found.is_there:
+            fresh = found is None or not found.is_there
+            nothing: Updates = {self.card: None, self.box: gr.Row(visible=False)} if fresh else {}
+            yield self._kept(job, language, request) | nothing
+            if found is None or fresh:
                 found = yield from self.status.following(
                     lambda progress: compared(job, progress), say("comparing", language)
                 )
