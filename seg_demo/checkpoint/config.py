@@ -85,20 +85,28 @@ def read_config(folder: Path) -> CheckpointConfig:
             folder=folder,
         )  # fmt: skip
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError("{path} is larger than 1 MB, which no config is. Take another checkpoint.", path=path)
-        document = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
-        # Written again, numbers beyond a float (1e999) and halves of characters show: no file could hold them.
-        json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, RecursionError):
-        raise ConfigError(
-            "{path} is not valid JSON: it is damaged or was edited by hand. Copy the checkpoint again.", path=path
-        ) from None
+        with path.open("rb") as file:
+            content = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
         raise ConfigError(
             "{path} cannot be read ({reason}). Check its permissions.", path=path, reason=error.strerror
         ) from None
-    return _Reader(str(path)).config(document)
+    return parse_config(content, str(path))
+
+
+def parse_config(content: bytes, where: str) -> CheckpointConfig:
+    """The config that the bytes of a config.json hold. where: how sentences name the file. Raises `ConfigError`."""
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ConfigError("{path} is larger than 1 MB, which no config is. Take another checkpoint.", path=where)
+    try:
+        document = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        # Written again, numbers beyond a float (1e999) and halves of characters show: no file could hold them.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise ConfigError(
+            "{path} is not valid JSON: it is damaged or was edited by hand. Copy the checkpoint again.", path=where
+        ) from None
+    return _Reader(where).config(document)
 
 
 def _refuse_constant(name: str) -> float:

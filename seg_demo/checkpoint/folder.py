@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,25 +66,37 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
 def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConfig) -> Path:
     """Write model and config as a checkpoint folder with its model card, replacing one that is there.
 
-    All files are written and synced in a hidden folder beside the target, which then takes its name: whoever
-    looks sees a whole checkpoint, see `replace_folder`.
-    Raises `UserError` where the disk does not let us, or something else would be lost, see `check_replaceable`.
+    Raises `UserError` as `placing` does.
     """
     from safetensors.torch import save_file
 
     folder = Path(folder)
+    with placing(folder) as staging:
+        state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+        save_file(state, staging / WEIGHTS_FILE, metadata={"format": "pt"})
+        (staging / CONFIG_FILE).write_text(config.to_json(), "utf-8")
+        (staging / CARD_FILE).write_text(model_card(folder.name, config), "utf-8")
+    return folder
+
+
+@contextlib.contextmanager
+def placing(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside `folder` to write a checkpoint into, which takes its name at the end.
+
+    All files are synced before that, and whoever looks sees a whole checkpoint, see `replace_folder`. After an error
+    nothing is left. Raises `UserError` where the disk does not let us, or something else would be lost, see
+    `check_replaceable`.
+    """
     check_replaceable(folder)
     staging = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         staging.chmod(0o755)  # mkdtemp makes it private
-        state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-        save_file(state, staging / WEIGHTS_FILE, metadata={"format": "pt"})
-        (staging / WEIGHTS_FILE).chmod(0o644)  # safetensors makes it private, too
-        (staging / CONFIG_FILE).write_text(config.to_json(), "utf-8")
-        (staging / CARD_FILE).write_text(model_card(folder.name, config), "utf-8")
-        for path in (*staging.iterdir(), staging):
+        yield staging
+        for path in (*staging.rglob("*"), staging):
+            if path.is_file():
+                path.chmod(0o644)  # safetensors makes it private, too
             _sync(path)
         old = replace_folder(staging, folder)
         _sync(folder.parent)
@@ -96,7 +110,6 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
-    return folder
 
 
 def check_replaceable(folder: Path) -> None:

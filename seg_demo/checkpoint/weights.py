@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,17 +31,14 @@ def load_weights(path: Path, config: CheckpointConfig) -> nn.Module:
         raise WeightsError(
             "{path} is missing, so the checkpoint has no weights. Copy the whole folder again.", path=path
         )
-    with torch.device("meta"):  # Shapes without memory: a config cannot make us allocate what the file lacks.
-        model = build_model(config.architecture, config.num_outputs, **config.arguments)
-    wanted = model.state_dict()
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            _check_names(path, config, set(wanted), set(found))
-            for name, tensor in wanted.items():
-                _check_shape(path, name, tensor, found[name].get_shape(), found[name].get_dtype())
+            model = check_tensors(
+                str(path), config, {name: (part.get_dtype(), part.get_shape()) for name, part in found.items()}
+            )
             # Copies: the tensors read are windows into the file, and would change with it.
-            state = {name: file.get_tensor(name).clone() for name in wanted}
+            state = {name: file.get_tensor(name).clone() for name in model.state_dict()}
     except SafetensorError:
         raise WeightsError("{path} is damaged or cut off. Copy or download the checkpoint again.", path=path) from None
     except OSError as error:
@@ -61,7 +59,23 @@ def is_finite(values: Tensor) -> bool:
     return not values.numel() or all(bool(torch.isfinite(end)) for end in torch.aminmax(values))
 
 
-def _check_names(path: Path, config: CheckpointConfig, wanted: set[str], found: set[str]) -> None:
+def check_tensors(where: str, config: CheckpointConfig, found: Mapping[str, tuple[str, Sequence[int]]]) -> nn.Module:
+    """Whether a file holds just the weights that `config` needs; returns the model, which has no memory yet.
+
+    where: how sentences name the file. found: dtype, as safetensors writes it, and shape of each tensor by its name.
+    Raises `WeightsError`.
+    """
+    with torch.device("meta"):  # Shapes without memory: a config cannot make us allocate what the file lacks.
+        model = build_model(config.architecture, config.num_outputs, **config.arguments)
+    wanted = model.state_dict()
+    _check_names(where, config, set(wanted), set(found))
+    for name, tensor in wanted.items():
+        dtype, shape = found[name]
+        _check_shape(where, name, tensor, shape, dtype)
+    return model
+
+
+def _check_names(path: str, config: CheckpointConfig, wanted: set[str], found: set[str]) -> None:
     for problem, names in (("lacks", wanted - found), ("holds", found - wanted)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
@@ -76,7 +90,7 @@ def _check_names(path: Path, config: CheckpointConfig, wanted: set[str], found: 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64, "I64": torch.int64}
 
 
-def _check_shape(path: Path, name: str, wanted: Tensor, shape: list[int], dtype: str) -> None:
+def _check_shape(path: str, name: str, wanted: Tensor, shape: Sequence[int], dtype: str) -> None:
     if list(shape) != list(wanted.shape):
         raise WeightsError(
             '{path}: the weights "{name}" have the shape {shape}, but the config asks for {wanted}. '
