@@ -10,15 +10,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from seg_demo.checkpoint.config import CheckpointConfig
-from seg_demo.errors import UserError, shorten
+from seg_demo.checkpoint.header import WeightsError
+from seg_demo.errors import shorten
 from seg_demo.models.registry import build_model
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-class WeightsError(UserError):
-    """A model.safetensors that cannot be used; the sentence names the file and the tensor."""
 
 
 def load_weights(path: Path, config: CheckpointConfig) -> nn.Module:

@@ -1,0 +1,144 @@
+"""What goes wrong between here and the Hub, as sentences; and whether it may go right the next time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from seg_demo.errors import UserError
+
+LONGEST = 160  # characters of what the Hub says that is passed on
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that may be another one soon
+# Tokens, and what follows the "?" of an address, which may be a signature that opens the file to everybody.
+_SECRETS = re.compile(r"hf_\w+|\bBearer\s+\S+|(?<=\w)\?\S+", re.IGNORECASE)
+
+
+class HubError(UserError):
+    """Something that the Hub refuses."""
+
+
+class Unreachable(HubError):
+    """There is no answer; what lies on this computer works all the same."""
+
+
+class NotThere(HubError):
+    """No repository, revision or file of this name, or none that this account may see."""
+
+
+class Stale(HubError):
+    """The repository has changed since it was looked at."""
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came of: the client wraps what fails in an upload."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that the Hub answered with, or None where there was no answer."""
+    for each in chain(error):
+        if (response := getattr(each, "response", None)) is not None:
+            return int(response.status_code)
+    return None
+
+
+def is_the_hubs(error: BaseException) -> bool:
+    """Whether it comes of the network or of what the Hub answered; any other is a mistake of ours, or the disk's."""
+    import httpx2
+    from huggingface_hub import errors
+
+    kinds = (httpx2.HTTPError, errors.OfflineModeIsEnabled, errors.EntryNotFoundError, ValueError, KeyError)
+    return any(isinstance(each, kinds) for each in chain(error)) or type(error) is RuntimeError
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same question may be answered the next time."""
+    import httpx2
+
+    status = status_of(error)
+    if status is not None:
+        return status in TRANSIENT
+    # An answer that is no JSON comes from a proxy, or was cut off.
+    return any(isinstance(each, httpx2.TransportError | json.JSONDecodeError) for each in chain(error))
+
+
+def asked_to_wait(error: BaseException) -> float | None:
+    """Seconds that the Hub wants us to wait before the next try; None where it does not say."""
+    for each in chain(error):
+        headers = getattr(getattr(each, "response", None), "headers", None) or {}
+        if re.fullmatch(r"\d{1,9}(\.\d+)?", value := headers.get("Retry-After", "").strip()):
+            return float(value)
+        if match := re.search(r";\s*r=0\s*;\s*t=(\d{1,9})", headers.get("RateLimit", "")):
+            return float(match[1])
+    return None
+
+
+def told(error: BaseException, what: str, signed_in: bool) -> UserError:
+    """The sentence for an error of the client. what: repository or file that it is about."""
+    import httpx2
+    from huggingface_hub import errors
+
+    kinds = tuple(chain(error))
+
+    def is_a(*classes: type[BaseException]) -> bool:
+        return any(isinstance(each, classes) for each in kinds)
+
+    status = status_of(error)
+    if is_a(errors.OfflineModeIsEnabled):
+        return Unreachable("The Hub is not asked, because HF_HUB_OFFLINE is set. Unset it to go online.")
+    if is_a(errors.GatedRepoError):
+        return NotThere(
+            "{what} is only for those who were granted access. Ask for it on its page of the Hub, then try again.",
+            what=what,
+        )
+    if is_a(errors.RevisionNotFoundError):
+        return NotThere("There is no such revision of {what}. Look at its page for branches and versions.", what=what)
+    if is_a(errors.EntryNotFoundError):
+        return NotThere("{what} is not in the repository any more. Try again.", what=what)
+    if is_a(errors.RepositoryNotFoundError) or status == 404:
+        if signed_in:
+            return NotThere(
+                "There is no repository {what} that this account may see. Check its name, and who it belongs to.",
+                what=what,
+            )
+        return NotThere(
+            "There is no public repository {what}. Check its name, or sign in where it is a private one.", what=what
+        )
+    if status == 401:
+        return HubError(
+            "The Hub does not accept the login. Log in again, with a token that has not expired: hf auth login."
+        )
+    if status == 403:
+        return HubError(
+            "This account may not do that with {what}. Take a repository of your own, or a token that may write.",
+            what=what,
+        )
+    if status == 429:
+        return Unreachable("The Hub was asked too often and wants a pause. Try again in a few minutes.")
+    if status is not None and status >= 500:
+        return Unreachable(
+            "The Hub has trouble at the moment (it answers {status}). Try again later; what is on this computer is "
+            "as it was.",
+            status=status,
+        )  # fmt: skip
+    if is_a(httpx2.TimeoutException):
+        return Unreachable("The Hub does not answer. Try again later; what is on this computer is as it was.")
+    if is_a(httpx2.TransportError):
+        return Unreachable(
+            "The Hub cannot be reached. Check the network and try again; what is on this computer works without it."
+        )
+    if is_a(json.JSONDecodeError):
+        return Unreachable("What answers is not the Hub, but perhaps a proxy. Check the network and try again.")
+    reason = said(error)
+    return HubError("The Hub refuses {what} ({reason}).", what=what, reason=reason)
+
+
+def said(error: BaseException) -> str:
+    """What the Hub said, in one line, without secrets and addresses' queries."""
+    words = next((str(text) for each in chain(error) if (text := getattr(each, "server_message", None))), str(error))
+    line = " ".join(_SECRETS.sub("", words).split()) or type(error).__name__
+    return line.rstrip(".") if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
