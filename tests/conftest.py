@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_server import HubServer
+from hub_server.client import use as use_hub
 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as app.py, before torch is imported
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -65,6 +67,18 @@ def _save(folder: Path, class_map: str) -> Path:
         torch.manual_seed(0)
         model = build_model("unet", config.num_outputs, **arguments)
     return save_checkpoint(folder, model, config)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A Hub on 127.0.0.1, with the users alice and bob; the client of this process asks it and has no login."""
+    from huggingface_hub.utils import close_session
+
+    with HubServer(tmp_path / "hub-server") as server:
+        use_hub(server, monkeypatch, tmp_path / "hub-home")
+        yield server
+        close_session()  # its connections lead to a server that is no more
+    assert not server.errors, f"the server failed: {server.errors!r}"
 
 
 @pytest.fixture(scope="session")
