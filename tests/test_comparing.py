@@ -324,8 +324,18 @@ def test_compare_look_keep_rename_and_remove(part: KeepPart, job: Job, monkeypat
     part.rename_it(job.name, "other", REQUEST)
     assert (job.facts.kept, os.listdir(own)) == ("other", ["other"])
     gone = part.remove_it(job.name, REQUEST)
-    assert (gone[part.keep].visible, gone[part.use].visible, os.listdir(own)) == (True, False, [])
-    assert "There is no checkpoint other here any more." in words(part, part.rename_it(job.name, "x", REQUEST))
+    assert (gone[part.keep].visible, gone[part.use].visible, os.listdir(own)) == (True, False, [".deleted"])
+    for again in (part.rename_it(job.name, "x", REQUEST), part.remove_it(job.name, REQUEST)):
+        assert f"There is no checkpoint {job.name} here any more." in words(part, again)
+    # It may be brought back, renamed or deleted elsewhere in the page: it is found all the same, or known to be gone.
+    workspace = part.visitors.of(REQUEST)
+    workspace.restore(workspace.removed()[0].id)
+    assert next(part.show(job.name, REQUEST))[part.name] == "other"
+    workspace.rename("other", "third")
+    assert next(part.show(job.name, REQUEST))[part.name] == "third"
+    shutil.rmtree(own / "third")
+    lost = next(part.show(job.name, REQUEST))
+    assert (lost[part.keep].visible, lost[part.use].visible, lost[part.name]) == (True, False, job.name)
     for name in ("../x", "", "None", None):
         assert "There is no run" in words(part, part.keep_it(name, "mine", REQUEST))
         (*_, told) = part.show(name, REQUEST)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from seg_demo.checkpoint import find_checkpoints, load_checkpoint
+from seg_demo.checkpoint import find_checkpoints, load_checkpoint, read_config
+from seg_demo.checkpoint.card import model_card
+from seg_demo.checkpoint.link import Link, read_link, write_link
+from seg_demo.checkpoint.name import LONGEST_NAME, check_name, made_plain
+from seg_demo.checkpoint.rename import renamed_card
 from seg_demo.errors import UserError
-from seg_demo.jobs.workspace import KEPT_DAYS, LONGEST_NAME, TOKEN, Workspace, Workspaces, new_token, plain_name
+from seg_demo.infer.library import BUNDLED
+from seg_demo.jobs.bin import Removed
+from seg_demo.jobs.job import Job
+from seg_demo.jobs.workspace import KEPT_DAYS, TOKEN, Workspace, Workspaces, new_token, plain_name
 
 DAY = 24 * 3600
 HOSTILE = ["../x", "..", ".", "", "/etc", "a/b", "a\\b", "x" * 3000, "a\0b", "a\nb", "<b>", "${x}", "{name}"]
@@ -163,8 +175,89 @@ def test_keep_rename_and_remove(workspace: Workspace, tiny_checkpoint: Path) -> 
     assert "# other" in (other / "README.md").read_text("utf-8")
     assert load_checkpoint(other).config == load_checkpoint(tiny_checkpoint).config
     workspace.remove("other")
-    assert below(workspace.checkpoints) == []
+    assert find_checkpoints(workspace.checkpoints) == []
     assert tiny_checkpoint.is_dir()
+
+
+def test_a_rename_touches_no_weights_and_keeps_the_link(workspace: Workspace, tiny_checkpoint: Path) -> None:
+    kept = workspace.keep(tiny_checkpoint, "a")
+    card = (kept / "README.md").read_text("utf-8")
+    (kept / "README.md").write_text(card + "\nMy own words about a.\n", "utf-8")
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in kept.iterdir()}
+    link = Link("ada/newts", "0" * 40, "seg_demo", "pushed", 1.0, hashes, hashes)
+    write_link(kept, link)
+    (kept / "samples").mkdir()
+    (kept / "samples" / "1.png").write_bytes(b"")
+    for path in (kept / "model.safetensors", kept):
+        os.utime(path, (1e9, 1e9))
+    inode = (kept / "model.safetensors").stat().st_ino
+    other = workspace.rename("a", "b 2.1")
+    assert not kept.exists()
+    assert below(other) == [".hub.json", "README.md", "config.json", "model.safetensors", "samples", "samples/1.png"]
+    assert [(other / "model.safetensors").stat().st_ino, other.stat().st_mtime] == [inode, 1e9]
+    renamed = (other / "README.md").read_text("utf-8")
+    assert renamed == model_card("b 2.1", load_checkpoint(other).config) + "\nMy own words about a.\n"
+    # A new name is no other model: nothing differs from what is on the Hub but what differed before.
+    (other / "README.md").write_text(renamed + "More.", "utf-8")
+    now = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in other.iterdir() if path.is_file()}
+    found = read_link(other)
+    assert found is not None
+    assert (found.repo, found.remote) == (link.repo, link.remote)
+    assert {name for name, value in found.local.items() if now[name] != value} == {"README.md"}
+    third = read_link(workspace.rename("b 2.1", "c"))
+    assert third is not None and third.local == found.local, "a card that was changed still counts as changed"
+    assert found.local["README.md"] == hashlib.sha256(renamed.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["b 2.1", "_b_", "1e3", "yes", "no-", "写真"])
+def test_a_card_says_the_new_name(name: str, tiny_checkpoint: Path) -> None:
+    config = replace(read_config(tiny_checkpoint), metrics={"test": {"mean_iou": 0.5}})
+    before = model_card("start", config) + "\nI like checkpoints/start.\n"
+    after = renamed_card(before, config, "start", name)
+    assert after == model_card(name, config) + "\nI like checkpoints/start.\n"
+    assert renamed_card(after, config, name, "start") == before
+    # What somebody else has written stays.
+    assert renamed_card("Of somebody's own, about start.", config, "start", name) == "Of somebody's own, about start."
+
+
+def test_a_damaged_checkpoint_can_be_renamed_and_deleted(workspace: Workspace) -> None:
+    folder = workspace.checkpoints / "a"
+    folder.mkdir(parents=True)
+    for name, content in (("config.json", b"{"), ("README.md", b"# a\n"), ("model.safetensors", b"")):
+        (folder / name).write_bytes(content)
+    other = workspace.rename("a", "b")
+    assert (other / "README.md").read_bytes() == b"# a\n"
+    (other / "README.md").write_bytes(b"\xff")
+    assert workspace.restore(workspace.remove(workspace.rename("b", "c").name).id).name == "c"
+
+
+def test_a_rename_that_fails_changes_nothing(
+    workspace: Workspace, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = workspace.keep(tiny_checkpoint, "a")
+    before = {path: path.read_bytes() for path in kept.iterdir()}
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        with pytest.raises(UserError, match=r"^The checkpoint a could not be moved \(Permission denied\)\. Check the"):
+            workspace.rename("a", "b")
+        with pytest.raises(UserError, match=r"^The checkpoint a could not be deleted \(Permission denied\)\. Check"):
+            workspace.remove("a")
+        patch.setattr(Path, "rename", lambda old, new: taken(old, new))
+        with pytest.raises(UserError, match="There is a checkpoint b already. Choose another name."):
+            workspace.rename("a", "b")
+    assert {path: path.read_bytes() for path in kept.iterdir()} == before
+    assert below(workspace.checkpoints / ".deleted") == []
+
+
+def taken(_: Path, new: Path) -> None:
+    """Somebody else takes the name in between."""
+    new.mkdir()
+    (new / "config.json").write_text("")
+    raise OSError(errno.ENOTEMPTY, "Directory not empty")
 
 
 @pytest.mark.parametrize(
@@ -224,3 +317,159 @@ def test_nothing_is_replaced_and_nothing_else_removed(workspace: Workspace, tiny
                 work()
     assert find_checkpoints(workspace.checkpoints) == [one, other]
     assert (workspace.checkpoints / "mine" / "diary.txt").is_file()
+
+
+def test_a_checkpoint_that_is_written_again_keeps_its_link_and_no_old_samples(
+    workspace: Workspace, tiny_checkpoint: Path
+) -> None:
+    kept = workspace.keep(tiny_checkpoint, "a")
+    link = Link("ada/newts", "0" * 40, "seg_demo", "pulled", 1.0, {"config.json": "0" * 64}, {})
+    write_link(kept, link)
+    (kept / "samples").mkdir()
+    (kept / "samples" / "1.JPG").write_bytes(b"")
+    workspace.keep(tiny_checkpoint, "a", again="a")
+    assert read_link(kept) == link
+    assert below(kept) == [".hub.json", "README.md", "config.json", "model.safetensors"]
+    # What is no picture, or a folder of that name among the others, might be somebody's own.
+    for mine in ("samples/diary.txt", "samples/more/1.png", ".hub.json/x"):
+        shutil.rmtree(kept / "samples", ignore_errors=True)
+        (kept / ".hub.json").unlink(missing_ok=True)
+        (kept / mine).parent.mkdir(parents=True)
+        (kept / mine).write_text("")
+        with pytest.raises(UserError, match=f"a holds {mine.split('/')[0]} besides a checkpoint, which would be lost"):
+            workspace.keep(tiny_checkpoint, "a", again="a")
+        assert (kept / mine).is_file()
+
+
+# What was deleted
+
+
+def test_what_was_deleted_can_be_brought_back(workspace: Workspace, tiny_checkpoint: Path) -> None:
+    kept = workspace.keep(tiny_checkpoint, "a")
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    removed = workspace.remove("a")
+    assert (removed.name, workspace.removed(), workspace.removed()[0].bytes) == ("a", [removed], removed.bytes)
+    assert removed.bytes > len(before["model.safetensors"])
+    assert time.time() - 60 < removed.when <= time.time()
+    assert find_checkpoints(workspace.checkpoints) == []
+    assert workspace.restore(removed.id) == kept
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+    assert workspace.removed() == []
+    assert below(workspace.checkpoints / ".deleted") == []
+    # Twice is once too often.
+    for id in (removed.id, "../x", "", "0" * 16 + "-" + "0" * 16, "a" * 3000):
+        with pytest.raises(UserError, match="is gone for good: what is deleted is kept for 7 days at most"):
+            workspace.restore(id)
+
+
+def test_brought_back_under_another_name_where_its_own_is_taken(workspace: Workspace, tiny_checkpoint: Path) -> None:
+    name = "x" * LONGEST_NAME
+    ids = []
+    for _ in range(3):
+        workspace.keep(tiny_checkpoint, name)
+        ids.append(workspace.remove(name).id)
+    assert [removed.id for removed in workspace.removed()] == ids[::-1]
+    names = [workspace.restore(id).name for id in ids]
+    assert names == [name, name[:-2] + "-2", name[:-2] + "-3"]
+    assert {load_checkpoint(folder).name for folder in find_checkpoints(workspace.checkpoints)} == set(names)
+    assert f"# {names[2]}\n" in (workspace.checkpoints / names[2] / "README.md").read_text("utf-8")
+
+
+def test_what_was_deleted_long_ago_or_is_too_much_goes(
+    tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspaces = Workspaces(tmp_path, folder=tmp_path)
+    workspace = workspaces.of(None)
+
+    def deleted(name: str) -> Removed:
+        workspace.keep(tiny_checkpoint, name)
+        return workspace.remove(name)
+
+    now = time.time_ns()
+    for days, name in ((8, "old"), (6, "young")):
+        monkeypatch.setattr(time, "time_ns", lambda days=days: now - days * DAY * 10**9)
+        deleted(name)
+    assert [removed.name for removed in workspace.removed()] == ["young"]
+    monkeypatch.setattr(time, "time_ns", lambda: now)
+    moment = time.time()
+    monkeypatch.setattr(time, "time", lambda: moment + 2 * DAY)
+    (workspace.checkpoints / ".deleted" / ".half-gone").mkdir()
+    workspaces.clean_up()
+    assert below(workspace.checkpoints) == [".deleted"]
+    monkeypatch.undo()
+    # No more than so many, and so many bytes, but always the last one.
+    monkeypatch.setattr("seg_demo.jobs.bin.MOST", 2)
+    names = [deleted(name).name for name in "abc"]
+    assert [removed.name for removed in workspace.removed()] == names[:0:-1]
+    monkeypatch.setattr("seg_demo.jobs.workspace.MOST_BYTES", 10)
+    big = deleted("big")
+    assert workspace.removed() == [big]
+    assert [path.name for path in (workspace.checkpoints / ".deleted").iterdir()] == [big.id]
+
+
+def test_visitors_bring_back_their_own(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    workspaces = Workspaces(tmp_path, public=True, folder=tmp_path / "home")
+    one, other = (workspaces.of(new_token()) for _ in range(2))
+    one.keep(tiny_checkpoint, "a")
+    removed = one.remove("a")
+    with pytest.raises(UserError, match="gone for good"):
+        other.restore(removed.id)
+    workspaces.clean_up()
+    assert one.restore(removed.id) == one.checkpoints / "a"
+
+
+def test_bundled_checkpoints_stay(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    workspace = Workspaces(tmp_path).of(None)
+    for name in BUNDLED:
+        kept = workspace.keep(tiny_checkpoint, name)
+        assert workspace.is_bundled(name)
+        for work in (lambda name=name: workspace.rename(name, "b"), lambda name=name: workspace.remove(name)):
+            with pytest.raises(UserError, match=f"^The checkpoint {name} came with the program, so it is neither"):
+                work()
+        assert kept.is_dir()
+    # What a visitor has called so is the visitor's.
+    visitor = Workspaces(tmp_path, public=True, folder=tmp_path / "home").of(new_token())
+    visitor.keep(tiny_checkpoint, BUNDLED[0])
+    assert not visitor.is_bundled(BUNDLED[0])
+    visitor.remove(BUNDLED[0])
+
+
+def test_notes_of_runs_follow_their_checkpoint(workspace: Workspace, tiny_checkpoint: Path) -> None:
+    one, other = (Job(made(workspace, name)) for name in ("one", "other"))
+    for job, name in ((one, "a"), (other, "b")):
+        job.note(kept=workspace.keep(tiny_checkpoint, name).name)
+    workspace.rename("a", "c")
+    assert (one.facts.kept, other.facts.kept) == ("c", "b")
+    removed = workspace.remove("c")
+    assert (removed.runs, one.facts.kept, other.facts.kept) == ((one.name,), "", "b")
+    workspace.keep(tiny_checkpoint, "c")  # which is another one
+    assert workspace.restore(removed.id).name == one.facts.kept == "c-2"
+    # What was kept of it meanwhile is what it has now.
+    removed = workspace.remove("c-2")
+    one.note(kept="c")
+    workspace.restore(removed.id)
+    assert one.facts.kept == "c"
+
+
+names = st.text(st.characters(codec="utf-8") | st.sampled_from("aB1 .-_+"), max_size=LONGEST_NAME + 4)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names)
+def test_any_name_survives_rename_delete_and_restore(workspace: Workspace, tiny_checkpoint: Path, text: str) -> None:
+    try:
+        name = check_name(text)
+    except UserError:
+        name = made_plain(text)
+        assert check_name(name) == name
+    assert check_name(made_plain(name)) == name
+    if not (workspace.checkpoints / "start").exists():
+        workspace.keep(tiny_checkpoint, "start")
+    folder = workspace.checkpoints / name if name == "start" else workspace.rename("start", f" {name} ")
+    assert folder.name == name
+    assert (folder / "README.md").read_text("utf-8") == model_card(name, read_config(folder))
+    assert find_checkpoints(workspace.checkpoints) == [folder]
+    assert workspace.restore(workspace.remove(name).id) == folder
+    if name != "start":
+        workspace.rename(name, "start")
+    assert below(workspace.checkpoints / "start") == ["README.md", "config.json", "model.safetensors"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from seg_demo.checkpoint.card import model_card
 from seg_demo.checkpoint.config import MAX_CONFIG_BYTES, CheckpointConfig, read_config
 from seg_demo.checkpoint.exchange import replace_folder
+from seg_demo.checkpoint.link import LINK_FILE
 from seg_demo.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,15 +25,21 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 FILES = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE)
+SAMPLES = "samples"  # a folder with pictures for the card
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model that is ready to run: `name` as shown to people, its config, and the network in eval mode."""
+    """A model that is ready to run: `name` as shown to people, its config, and the network in eval mode.
+
+    folder: from which it was loaded, if from one.
+    """
 
     name: str
     config: CheckpointConfig
     model: nn.Module
+    folder: Path | None = None
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
@@ -60,7 +67,7 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
     config = read_config(folder)
     from seg_demo.checkpoint.weights import load_weights  # torch, only once it is known to be worth it
 
-    return Checkpoint(folder.name, config, load_weights(folder / WEIGHTS_FILE, config))
+    return Checkpoint(folder.name, config, load_weights(folder / WEIGHTS_FILE, config), folder)
 
 
 def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConfig) -> Path:
@@ -83,9 +90,10 @@ def save_checkpoint(folder: str | Path, model: nn.Module, config: CheckpointConf
 def placing(folder: Path) -> Iterator[Path]:
     """A hidden folder beside `folder` to write a checkpoint into, which takes its name at the end.
 
-    All files are synced before that, and whoever looks sees a whole checkpoint, see `replace_folder`. After an error
-    nothing is left. Raises `UserError` where the disk does not let us, or something else would be lost, see
-    `check_replaceable`.
+    All files are synced before that, and whoever looks sees a whole checkpoint, see `replace_folder`. The link of the
+    one that is replaced stays, unless another was written; its sample pictures do not, as they show another model.
+    After an error nothing is left. Raises `UserError` where the disk does not let us, or something else would be lost,
+    see `check_replaceable`.
     """
     check_replaceable(folder)
     staging = None
@@ -94,6 +102,8 @@ def placing(folder: Path) -> Iterator[Path]:
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         staging.chmod(0o755)  # mkdtemp makes it private
         yield staging
+        if (folder / LINK_FILE).is_file() and not (staging / LINK_FILE).exists():
+            shutil.copyfile(folder / LINK_FILE, staging / LINK_FILE)
         for path in (*staging.rglob("*"), staging):
             if path.is_file():
                 path.chmod(0o644)  # safetensors makes it private, too
@@ -113,7 +123,8 @@ def placing(folder: Path) -> Iterator[Path]:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Replacing a folder removes what it holds: it must be empty, or hold a checkpoint of ours and nothing else.
+    """Replacing a folder removes what it holds: it must be empty, or hold a checkpoint of ours and nothing else but a
+    link to the Hub and sample pictures.
 
     Raises `UserError` where it is neither; a folder that is not there is free.
     """
@@ -124,13 +135,27 @@ def check_replaceable(folder: Path) -> None:
         raise UserError(
             "{folder} is there already and is no checkpoint, so it is not replaced. Name a new folder.", folder=folder
         )
-    strange = [path.name for path in held if path.name not in FILES or not path.is_file()]
+    strange = [path.name for path in held if not _belongs(path)]
     if strange:
         raise UserError(
             "{folder} holds {name} besides a checkpoint, which would be lost, so it is not replaced. Name a new "
             "folder.",
             folder=folder, name=strange[0],
         )  # fmt: skip
+
+
+def sample_pictures(folder: Path) -> list[Path]:
+    """The pictures in the samples/ of a checkpoint folder, by name."""
+    samples = folder / SAMPLES
+    found = samples.iterdir() if samples.is_dir() else ()
+    return sorted(path for path in found if path.suffix.lower() in PICTURES and path.is_file())
+
+
+def _belongs(path: Path) -> bool:
+    """Whether what lies in a checkpoint folder is a part of it, which another takes the place of."""
+    if path.name == SAMPLES and path.is_dir():
+        return len(sample_pictures(path.parent)) == len(list(path.iterdir()))
+    return path.name in (*FILES, LINK_FILE) and path.is_file()
 
 
 def _is_ours(config: Path) -> bool:

@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seg_demo.checkpoint import load_checkpoint, save_checkpoint
+from seg_demo.checkpoint.name import check_name, places
+from seg_demo.checkpoint.rename import rename_checkpoint
 from seg_demo.errors import UserError, shorten
+from seg_demo.infer.library import BUNDLED
+from seg_demo.jobs.bin import MOST_BYTES, Bin, Removed
+from seg_demo.jobs.job import Job
 
 TOKEN = re.compile(r"[\w-]{32}", re.ASCII)
 KEPT_DAYS = 7  # since a visitor was last here, in public
-LONGEST_NAME = 60
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no files on Windows
+MOST_DELETED = 300_000_000  # bytes of a visitor's checkpoints that can be brought back
 
 
 def home() -> Path:
@@ -77,29 +81,88 @@ class Workspace:
         return save_checkpoint(target, kept.model, kept.config)
 
     def rename(self, name: str, other: str) -> Path:
-        """Give a checkpoint of one's own another name; its model card says so, too."""
+        """Give a checkpoint of one's own another name; its model card says so, too, and so do notes of runs.
+
+        Raises `UserError` where there is none, it is bundled, or the name cannot be or is taken.
+        """
         folder = self._own(name)
         target = self._free(other)
-        kept = load_checkpoint(folder)
-        save_checkpoint(target, kept.model, kept.config)
-        shutil.rmtree(folder)
+        noted = self._noted(folder.name)
+        try:
+            rename_checkpoint(folder, target)
+        except FileExistsError:  # It was free a moment ago.
+            raise self._taken(target) from None
+        for job in noted:
+            job.note(kept=target.name)
         return target
 
-    def remove(self, name: str) -> None:
-        """Delete a checkpoint of one's own. Raises `UserError` where there is none of that name."""
-        shutil.rmtree(self._own(name))
+    def remove(self, name: str) -> Removed:
+        """Delete a checkpoint of one's own, which `restore` brings back for some days.
+
+        Raises `UserError` where there is none of that name, or it is bundled.
+        """
+        folder = self._own(name)
+        noted = self._noted(folder.name)
+        removed = self.bin.put(folder, tuple(job.name for job in noted))
+        for job in noted:  # Another checkpoint may have the name from now on.
+            job.note(kept="")
+        return removed
+
+    def removed(self) -> list[Removed]:
+        """The checkpoints that `restore` can bring back, the one that was deleted last first."""
+        return self.bin.content()
+
+    def restore(self, id: str) -> Path:
+        """Bring a deleted checkpoint back, under another name where its own was taken meanwhile; returns its folder.
+
+        id: of what `remove` returned. Raises `UserError` where it is gone for good.
+        """
+        removed = self.bin.find(id)
+        for place in places(self.checkpoints, removed.name):
+            with contextlib.suppress(FileExistsError):  # The next one, then.
+                target = rename_checkpoint(removed.folder, place)
+                break
+        self.bin.forget(removed)
+        for folder in self.run_folders():
+            job = Job(folder)
+            if job.name in removed.runs and not job.facts.kept:
+                job.note(kept=target.name)
+        return target
+
+    def is_bundled(self, name: str) -> bool:
+        """Whether a checkpoint here came with the program, so that it stays as it is."""
+        return not self.public and name in BUNDLED
+
+    @property
+    def bin(self) -> Bin:
+        """What was deleted."""
+        return Bin(self.checkpoints, MOST_DELETED if self.public else MOST_BYTES)
+
+    def _noted(self, name: str) -> list[Job]:
+        """The runs of which it is noted that this checkpoint was kept."""
+        return [job for job in map(Job, self.run_folders()) if job.facts.kept == name]
 
     def _own(self, name: str) -> Path:
         folder = self.checkpoints / check_name(name)
         if not (folder / "config.json").is_file():
             raise UserError("There is no checkpoint {name} here any more.", name=folder.name)
+        if self.is_bundled(folder.name):
+            raise UserError(
+                "The checkpoint {name} came with the program, so it is neither renamed nor deleted. Choose one of "
+                "your own.",
+                name=folder.name,
+            )  # fmt: skip
         return folder
 
     def _free(self, name: str) -> Path:
         target = self.checkpoints / check_name(name)
         if target.exists():
-            raise UserError("There is a checkpoint {name} already. Choose another name.", name=target.name)
+            raise self._taken(target)
         return target
+
+    @staticmethod
+    def _taken(target: Path) -> UserError:
+        return UserError("There is a checkpoint {name} already. Choose another name.", name=target.name)
 
 
 @dataclass(frozen=True)
@@ -155,11 +218,14 @@ class Workspaces:
         return Workspace(place / "runs", place / "checkpoints", place / "brought", place / "desk", public=True)
 
     def clean_up(self) -> None:
-        """Remove what visitors have left behind who have not been here for long."""
+        """Remove what visitors have left behind who have not been here for long, and what was deleted long ago."""
         for place in (self.folder / "workspaces").glob("*") if self.public else ():
             with contextlib.suppress(OSError):  # another server was quicker
                 if time.time() - place.stat().st_mtime > KEPT_DAYS * 24 * 3600:
                     shutil.rmtree(place, ignore_errors=True)
+        for workspace in self.all():
+            with contextlib.suppress(OSError):
+                workspace.bin.purge()
 
     def all(self) -> Iterator[Workspace]:
         """Every workspace that there is."""
@@ -174,18 +240,6 @@ class Workspaces:
 def new_token() -> str:
     """A secret that names a workspace and cannot be guessed."""
     return secrets.token_urlsafe(24)
-
-
-def check_name(name: str) -> str:
-    """A name for a checkpoint folder as it was typed. Raises `UserError` where it cannot be one."""
-    name = name.strip()
-    plain = re.fullmatch(r"\w[\w .+-]*", name) and not name.endswith(".")
-    if not plain or len(name) > LONGEST_NAME or _DEVICES.fullmatch(name):
-        raise UserError(
-            "A checkpoint cannot be called {name}. Use up to {most} letters, digits, - and _.",
-            name=shorten(name), most=LONGEST_NAME,
-        )  # fmt: skip
-    return name
 
 
 def plain_name(name: str) -> str:

@@ -168,13 +168,13 @@ class KeepPart:
 
     def rename_it(self, run: str | None, name: str | None, request: gr.Request) -> Updates:
         def rename(job: Job, workspace: Workspace) -> None:
-            job.note(kept=workspace.rename(job.facts.kept, name or "").name)
+            workspace.rename(_kept(job), name or "")
 
         return self._done(rename, "kept_as", run, request)
 
     def remove_it(self, run: str | None, request: gr.Request) -> Updates:
         def remove(job: Job, workspace: Workspace) -> None:
-            workspace.remove(job.facts.kept)
+            workspace.remove(_kept(job))
 
         return self._done(remove, "removed_kept", run, request)
 
@@ -188,3 +188,10 @@ class KeepPart:
             return self._kept(job, language, request, words) | self.refresh(request) | self.status.done()
         except UserError as error:
             return self.status.problem(explain(error, language))
+
+
+def _kept(job: Job) -> str:
+    """The name that its checkpoint was kept by. Raises `UserError` where it was deleted in another tab."""
+    if not job.facts.kept:
+        raise UserError("There is no checkpoint {name} here any more.", name=job.name)
+    return job.facts.kept
