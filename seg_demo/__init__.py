@@ -20,6 +20,8 @@ _PUBLIC = {
     "UserError": "seg_demo.errors",
     "build_model": "seg_demo.models",
     "load_checkpoint": "seg_demo.checkpoint",
+    "pull": "seg_demo.hub.pull",
+    "push": "seg_demo.hub.push",
     "read_image": "seg_demo.data.images",
     "save_checkpoint": "seg_demo.checkpoint",
 }

@@ -24,6 +24,7 @@ COMMANDS = {
     "metrics": ("seg_demo.cli.metrics", "Measure a folder of predictions against a folder of label maps."),
     "threshold": ("seg_demo.cli.threshold", "Choose the threshold of a class, and make masks with it."),
     "data": ("seg_demo.cli.data", "Check, repair, convert, look at and download labelled pictures."),
+    "hub": ("seg_demo.cli.hub", "Push checkpoints to the Hugging Face Hub, pull them, and compare both sides."),
     "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),
     "models": ("seg_demo.cli.models", "List the networks, or show the layers of one."),
 }

@@ -18,11 +18,11 @@ LINE_SECONDS = 10  # between two lines about steps, where there is no terminal t
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that is told how many pictures are done, and of how many; none without a terminal."""
+def counting(what: str, unit: str = "picture") -> Iterator[Callable[[int, int], None]]:
+    """A bar that is told how many pictures, or bytes ("B"), are done, and of how many; none without a terminal."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
-    with tqdm(desc=what, leave=False, unit="picture", disable=None, dynamic_ncols=True) as bar:
+    with tqdm(desc=what, leave=False, unit=unit, unit_scale=unit == "B", disable=None, dynamic_ncols=True) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

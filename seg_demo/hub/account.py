@@ -29,3 +29,12 @@ class Account:
 
 
 NOBODY = Account()
+
+
+def whoami(account: Account) -> str:
+    """The name of its user; "" for nobody. Raises `HubError` where the Hub cannot be asked, or refuses the login."""
+    from seg_demo.hub.client import Client
+
+    if account.token is None:
+        return ""
+    return str(Client(account).ask(lambda api: api.whoami(), what="the account")["name"])

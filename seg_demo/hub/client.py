@@ -68,9 +68,9 @@ class Client:
 
 @functools.cache
 def _prepare() -> None:
-    """The client of the Hub waits for ever by itself, and tells of each try on the terminal."""
+    """The client of the Hub waits for ever by itself, and tells of each file and each try on the terminal."""
     import httpx2
-    from huggingface_hub.utils import logging, set_client_factory
+    from huggingface_hub.utils import disable_progress_bars, logging, set_client_factory
     from huggingface_hub.utils._http import default_client_factory
 
     def impatient() -> httpx2.Client:
@@ -80,3 +80,4 @@ def _prepare() -> None:
 
     set_client_factory(impatient)
     logging.set_verbosity(logging.CRITICAL)
+    disable_progress_bars()

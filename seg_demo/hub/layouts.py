@@ -34,20 +34,23 @@ class Layout:
 
 def layout_of(remote: Remote, config: bytes | None) -> Layout:
     """config: the file config.json, where there is one. Raises `UserError` where nothing is understood."""
+    document = _document(f"{remote.repo}/{CONFIG_FILE}", config) if config is not None else None
+    if document is not None and "seg_demo_version" in document and WEIGHTS_FILE in remote.files:
+        return Layout("seg_demo", lambda files: (CONFIG_FILE, WEIGHTS_FILE), _describe_ours)
+    return _foreign(remote, document)
+
+
+def _foreign(remote: Remote, document: dict[str, Any] | None) -> Layout:
     from seg_demo.hub import foreign
 
     files = sorted(remote.files)
-    document = _document(f"{remote.repo}/{CONFIG_FILE}", config) if config is not None else None
-    ours = document is not None and "seg_demo_version" in document
-    name = "seg_demo" if ours else foreign.recognise(files, document)
+    name = foreign.recognise(files, document)
     if name is None or WEIGHTS_FILE not in remote.files:
         raise foreign.conversion_hint(remote.repo, files) or UserError(
             "{repo} holds no model that is understood: it needs a {file} beside a config.json. Choose another "
             "repository.",
             repo=remote.repo, file=WEIGHTS_FILE,
         )  # fmt: skip
-    if ours:
-        return Layout(name, lambda files: (CONFIG_FILE, WEIGHTS_FILE), _describe_ours)
     layout = foreign.LAYOUTS[name]
 
     def describe(repo: str, documents: Mapping[str, bytes], tensors: Tensors) -> CheckpointConfig:

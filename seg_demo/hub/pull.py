@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -24,18 +25,23 @@ from seg_demo.hub.repo import Repo
 from seg_demo.hub.transfer import INCOMING, Fetcher, Progress, sweep
 
 START = 1 << 16  # bytes in which most headers are whole
-PICTURES = re.compile(r"samples/\d\.(jpg|png)")
+PICTURES = re.compile(r"samples/[A-Za-z0-9][\w-]{0,40}\.(jpg|png)")
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """A checkpoint that was fetched. commit: of the repository. changed: whether anything was fetched at all."""
+    """A checkpoint that was fetched; wherever a path is wanted, its folder. commit: of the repository. changed: whether
+    anything was fetched at all.
+    """
 
     folder: Path
     repo: str
     commit: str
     layout: str
     changed: bool
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.folder)
 
 
 def pull(
