@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hub_server import HubServer
@@ -245,6 +251,26 @@ def test_ranges(alice: HfApi, folder: Path, hub: HubServer) -> None:
         assert get_session().get(url, headers={"Range": "bytes=9999999-"}).status_code == 416
 
 
+def test_text_comes_compressed_to_those_who_take_it(hub: HubServer) -> None:
+    text = b'{"name": "value"}' * 100
+    hub.put("alice/net", {"config.json": text})
+    url = f"{hub.url}/alice/net/resolve/main/config.json"
+    answer = get_session().get(url)
+    assert answer.content == text and answer.headers["Content-Encoding"] == "gzip"
+    assert "Content-Length" not in answer.headers and answer.headers["ETag"] == f'W/"{git_id(text)}"'
+    plain = get_session().get(url, headers={"Accept-Encoding": "identity"})
+    assert plain.content == text and plain.headers["Content-Length"] == str(len(text))
+    assert Path(hf_hub_download("alice/net", "config.json")).read_bytes() == text
+
+
+def test_a_renamed_repository_is_found_under_its_old_name(alice: HfApi, hub: HubServer) -> None:
+    hub.put("alice/old", {"config.json": b"{}", "model.safetensors": WEIGHTS}, private=True)
+    alice.move_repo("alice/old", "alice/new")
+    assert alice.model_info("alice/old", files_metadata=True).id == "alice/new"
+    assert Path(hf_hub_download("alice/old", "model.safetensors", token=hub.token("alice"))).read_bytes() == WEIGHTS
+    assert hub.files("alice/new")["config.json"] == b"{}"
+
+
 # ---- faults
 
 
@@ -297,6 +323,29 @@ def test_wrong_bytes_and_corrupt_files_have_the_right_size(hub: HubServer) -> No
     wrong = Path(hf_hub_download("alice/net", "model.safetensors", force_download=True)).read_bytes()
     assert wrong != WEIGHTS and len(wrong) == len(WEIGHTS)
     assert HfApi().get_paths_info("alice/net", "model.safetensors")[0].lfs.sha256 == hashlib.sha256(WEIGHTS).hexdigest()
+
+
+def test_a_slow_answer_takes_its_time_and_is_right(hub: HubServer) -> None:
+    hub.put("alice/net", {"model.safetensors": WEIGHTS})
+    hub.fail("cdn", "slow", seconds=0.05)
+    begun = time.monotonic()
+    assert Path(hf_hub_download("alice/net", "model.safetensors")).read_bytes() == WEIGHTS
+    assert time.monotonic() - begun > 0.2  # five pieces of 64 KiB
+
+
+def test_too_much_goes_on_after_the_end_of_the_file(hub: HubServer) -> None:
+    hub.put("alice/net", {"model.safetensors": WEIGHTS})
+    hub.announce("alice/net", "model.safetensors", size=10)
+    assert HfApi().get_paths_info("alice/net", "model.safetensors")[0].size == 10
+    hub.fail("cdn", "too much")
+    got = 0
+    with get_session().stream("GET", f"{hub.url}/alice/net/resolve/main/model.safetensors") as answer:
+        assert "Content-Length" not in answer.headers
+        for piece in answer.iter_bytes():
+            got += len(piece)
+            if got > 2 * len(WEIGHTS):
+                break
+    assert got > 2 * len(WEIGHTS)
 
 
 def test_silence_lasts_until_the_client_gives_up(alice: HfApi, hub: HubServer) -> None:
@@ -363,6 +412,57 @@ def test_spaces(alice: HfApi, hub: HubServer, tmp_path: Path) -> None:
     assert hub.asked_for("secrets")[0].json() == {"key": "KEY", "value": "very secret"}
     with pytest.raises(RepositoryNotFoundError):
         HfApi(token=False).space_info("alice/demo")
+
+
+# ---- login
+
+SCOPES = "openid profile contribute-repos"
+
+
+def test_a_login_gives_a_token_that_reaches_only_what_it_made(alice: HfApi, hub: HubServer) -> None:
+    hub.put("alice/private", {"config.json": b"{}"}, private=True)
+    hub.put("alice/public", {"config.json": b"{}"})
+    answer = signed_in(hub)
+    key = get_session().get(f"{hub.url}/oauth/jwks").json()["keys"][0]["k"]
+    head, body, signature = answer["id_token"].split(".")
+    signed = hmac.new(unbase64(key), f"{head}.{body}".encode(), "sha256").digest()
+    claims = json.loads(unbase64(body))
+    assert signed == unbase64(signature)
+    assert (claims["preferred_username"], claims["aud"], claims["nonce"]) == ("alice", hub.login.client_id, "once")
+    app = HfApi(token=answer["access_token"])
+    assert app.whoami()["name"] == "alice"
+    with pytest.raises(RepositoryNotFoundError):
+        app.model_info("alice/private")
+    with pytest.raises(HfHubHTTPError, match="403"):
+        app.upload_file(repo_id="alice/public", path_in_repo="a", path_or_fileobj=b"a")
+    app.create_repo("alice/made", private=True)
+    app.upload_file(repo_id="alice/made", path_in_repo="a", path_or_fileobj=b"a")
+    assert alice.model_info("alice/made").private
+
+
+def test_a_login_ends_and_may_be_refused(hub: HubServer) -> None:
+    hub.login.seconds = 0
+    with pytest.raises(HfHubHTTPError, match="Invalid"):
+        HfApi(token=signed_in(hub)["access_token"]).whoami()
+    hub.login.user = None
+    assert authorized(hub)["error"] == ["access_denied"]
+
+
+def authorized(hub: HubServer) -> dict[str, list[str]]:
+    asked = {"client_id": hub.login.client_id, "redirect_uri": "http://here/back", "scope": SCOPES, "nonce": "once"}
+    answer = get_session().get(f"{hub.url}/oauth/authorize", params=asked, follow_redirects=False)
+    assert answer.headers["Location"].startswith("http://here/back?")
+    return parse_qs(urlsplit(answer.headers["Location"]).query)
+
+
+def signed_in(hub: HubServer) -> dict[str, Any]:
+    form = {"grant_type": "authorization_code", "redirect_uri": "http://here/back", "code": authorized(hub)["code"][0]}
+    client = (hub.login.client_id, hub.login.client_secret)
+    return get_session().post(f"{hub.url}/oauth/token", data=form, auth=client).json()
+
+
+def unbase64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 # ---- on its own

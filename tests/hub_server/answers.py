@@ -27,6 +27,7 @@ class Request:
     endpoint: str = ""  # the name to give to `fail`; "" where nothing is served
     time: float = field(default_factory=time.time)
     body: bytes = field(default=b"", repr=False)
+    upload: Path | None = field(default=None, repr=False)  # in place of the body, where that may be large
     status: int | None = None  # of the answer; None as long as there is none
     fault: str | int | None = None
     groups: dict[str, str] = field(default_factory=dict, repr=False)  # the named parts of the path, unquoted
@@ -86,6 +87,7 @@ class Answer:
     body: bytes | Slice = b""
     headers: dict[str, str] = field(default_factory=dict)
     type: str = "application/json; charset=utf-8"
+    chunked: bool = False  # sent without saying how long it is
 
     @property
     def size(self) -> int:

@@ -21,7 +21,7 @@ LISTED_FULL = [*LISTED, "author", "sha", "lastModified", "gated", "disabled", "s
 
 @route("GET", "/api/whoami-v2", "whoami")
 def whoami(hub: HubServer, request: Request) -> Answer:
-    token = hub.tokens.get(request.token or "")
+    token = hub.known(request.token)
     if token is None:
         raise Refused(401, "Invalid username or password.")
     member_of = [name for name, members in hub.organisations.items() if token.user in members]
@@ -46,8 +46,8 @@ def whoami(hub: HubServer, request: Request) -> Answer:
 def validate_yaml(hub: HubServer, request: Request) -> Answer:
     asked = request.json()
     errors, warnings = problems(asked["content"], asked.get("repoType", "model"))
-    errors, warnings = ([{"message": message} for message in found] for found in (errors, warnings))
-    return as_json({"errors": errors, "warnings": warnings}, 400 if errors else 200)
+    found = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
+    return as_json(found, 400 if errors else 200)
 
 
 # ---- repositories
@@ -85,6 +85,18 @@ def delete(hub: HubServer, request: Request) -> Answer:
     request.groups = {"kind": f"{kind}s", "id": f"{asked.get('organization') or request.user}/{asked['name']}"}
     hub.store.delete(hub.asked(request, write=True))
     return as_json("OK")
+
+
+@route("POST", "/api/repos/move", "move")
+def move(hub: HubServer, request: Request) -> Answer:
+    asked = request.json()
+    request.groups = {"kind": f"{asked.get('type') or 'model'}s", "id": asked["fromRepo"]}
+    repo = hub.asked(request, write=True)
+    hub.must_write(request, asked["toRepo"].split("/")[0])
+    if (repo.kind, asked["toRepo"]) in hub.store.repos:
+        raise Refused(409, "There is a repository of this name")
+    hub.store.move(repo, asked["toRepo"])
+    return as_json({})
 
 
 @route("PUT", "/api/{kind}/{id}/settings", "settings")

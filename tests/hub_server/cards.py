@@ -36,7 +36,7 @@ def problems(text: str, kind: str) -> tuple[list[str], list[str]]:
         return ['"value" must be of type object'], []
     errors = [f'"{name}" must be an array' for name in LISTS if name in found and not isinstance(found[name], list)]
     for name in ("tags", "datasets", "metrics"):
-        values = found.get(name) if isinstance(found.get(name), list) else []
+        values = found[name] if isinstance(found.get(name), list) else []
         errors += [f'"{name}[{i}]" must be a string' for i, value in enumerate(values) if not isinstance(value, str)]
     for value in found["license"] if isinstance(found.get("license"), list) else [found.get("license", "other")]:
         if value not in LICENCES:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import select
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 from . import uploads
-from .answers import Answer, Request
+from .answers import PIECE, Answer, Request
 from .faults import Fault
 from .routes import find
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 UNRECORDED = ("/api/agent-harnesses", "/api/telemetry/")  # the client asks these of its own accord
 KEPT = 1024 * 1024  # bytes of a request's body that stay with it after it is answered
+TOO_MUCH = 64 * 1024 * 1024  # bytes that come after the end of a file, where a test orders it
 
 
 class HungUp(Exception):
@@ -73,25 +77,26 @@ class Connection(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        request = self._request()
         try:
-            self._serve()
+            self._serve(request)
         except (HungUp, OSError):
             self.close_connection = True
             hang_up(self.connection)
+        finally:
+            if request.upload:
+                request.upload.unlink(missing_ok=True)
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
-    def _serve(self) -> None:
-        hub, request = self.server.hub, self._request()
+    def _serve(self, request: Request) -> None:
+        hub = self.server.hub
         route = find(request)
         if not request.path.startswith(UNRECORDED):
             hub.requests.append(request)
         fault = hub.faults.take(request)
         request.fault = kind = fault.kind if fault else None
-        if kind == "cut" and self.command != "GET":
-            self._body(half=True)
-            raise HungUp
-        request.body = self._body()
+        self._read(request, fault)
         if fault is not None and kind == "silence":
             self._wait(fault)
             raise HungUp
@@ -110,11 +115,48 @@ class Connection(BaseHTTPRequestHandler):
         request.status = answer.status
         self._send(answer, fault)
 
+    def _read(self, request: Request, fault: Fault | None) -> None:
+        """The body of the request; what is uploaded goes to the disk."""
+        kind, got, size = fault.kind if fault else None, 0, int(self.headers.get("Content-Length") or 0)
+        request.upload = self.server.hub.incoming / uuid4().hex if request.endpoint == "upload" else None
+        out = request.upload.open("wb") if request.upload else io.BytesIO()
+        with out:
+            for piece in self._incoming():
+                out.write(piece)
+                got += len(piece)
+                if fault is not None and kind == "slow":
+                    self.server.hub.closing.wait(fault.options.get("seconds", 0.1))
+                if kind == "cut" and self.command != "GET" and got * 2 >= size:
+                    raise HungUp
+            if isinstance(out, io.BytesIO):
+                request.body = out.getvalue()
+        if kind == "cut" and self.command != "GET":
+            raise HungUp
+
+    def _incoming(self) -> Iterator[bytes]:
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+                yield self._exactly(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return
+        left = int(self.headers.get("Content-Length") or 0)
+        while left:
+            piece = self._exactly(min(left, PIECE))
+            left -= len(piece)
+            yield piece
+
+    def _exactly(self, size: int) -> bytes:
+        piece = self.rfile.read(size)
+        if len(piece) < size:
+            raise HungUp
+        return piece
+
     def _request(self) -> Request:
         url = urlsplit(self.path)
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
-        known = self.server.hub.tokens.get(token)
+        known = self.server.hub.known(token)
         return Request(
             self.command,
             url.path,
@@ -124,22 +166,6 @@ class Connection(BaseHTTPRequestHandler):
             self.server.host,
             {name.lower(): value for name, value in self.headers.items()},
         )
-
-    def _body(self, half: bool = False) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            pieces = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                pieces.append(self.rfile.read(size))
-                self.rfile.readline()
-                if half:
-                    return pieces[0]
-            self.rfile.readline()
-            return b"".join(pieces)
-        size = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(size // 2 if half else size)
-        if len(body) < size and not half:
-            raise HungUp
-        return body
 
     def _wait(self, fault: Fault) -> None:
         """Say nothing for so long, or until the client has gone or the server stops."""
@@ -155,7 +181,11 @@ class Connection(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.type)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if "Content-Length" not in answer.headers and answer.status != 204:
+        if kind == "too much":
+            self.send_header("Connection", "close")
+        elif answer.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif answer.status != 204:
             self.send_header("Content-Length", str(answer.size))
         self.send_header("X-Request-Id", f"Root={len(self.server.hub.requests)}")
         self.end_headers()
@@ -167,7 +197,13 @@ class Connection(BaseHTTPRequestHandler):
                 self.server.hub.closing.wait(fault.options.get("seconds", 0.1))
             if kind == "wrong bytes":
                 piece = piece[:-1] + bytes([piece[-1] ^ 1])
-            self.wfile.write(piece[:left])
-            left -= len(piece[:left])
-        if kind == "cut":
+            piece = piece[:left]
+            left -= len(piece)
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked and piece else piece)
+        if kind == "too much":
+            for _ in range(TOO_MUCH // PIECE):
+                self.wfile.write(bytes(PIECE))
+        if kind in ("cut", "too much"):
             raise HungUp
+        if answer.chunked:
+            self.wfile.write(b"0\r\n\r\n")

@@ -39,7 +39,7 @@ def _event(pull: PullRequest, number: int, kind: str, author: str, date: str, da
 
 def _events(repo: Repo, pull: PullRequest) -> list[dict[str, Any]]:
     texts = [(pull.author, pull.description, pull.created), *pull.comments]
-    found = []
+    found: list[dict[str, Any]] = []
     for author, text, date in texts:
         data = {"edited": False, "hidden": False, "latest": {"raw": text, "html": text, "author": {"name": author}}}
         found.append(_event(pull, len(found), "comment", author, date, data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
 import re
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from .storage import Repo
 
 if TYPE_CHECKING:
     from .server import HubServer
+
+COMPRESSED_FROM = 1000  # bytes
+TEXT = ("text/", "application/json")
 
 
 @route("GET", "/{prefix}{id}/resolve/{rev}/{path}", "resolve")
@@ -28,7 +32,7 @@ def resolve(hub: HubServer, request: Request) -> Answer:
         raise Refused(404, "Entry not found", "EntryNotFound", about)
     if blob.sha256 is None:
         about["ETag"] = f'"{blob.git}"'
-        return content(repo, blob.id, request, about)
+        return compressed(content(repo, blob.id, request, about), request)
     path = f"/repos/{repo.kind}/{repo.id}/{blob.sha256}"
     name = quote(request.file, safe="")
     about["Location"] = f"{hub.cdn_url}{path}?{hub.sign(path)}&filename={name}"
@@ -49,6 +53,16 @@ def cdn(hub: HubServer, request: Request) -> Answer:
         "Content-Disposition": f'inline; filename="{name}";',
     }
     return content(repo, request.groups["oid"], request, about)
+
+
+def compressed(answer: Answer, request: Request) -> Answer:
+    """As the real Hub's text files come to those who can take it: gzip, in chunks, without a length."""
+    takes = "gzip" in request.headers.get("accept-encoding", "") and answer.status == 200
+    if not takes or answer.size < COMPRESSED_FROM or not answer.type.startswith(TEXT):
+        return answer
+    headers = {**answer.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    headers["ETag"] = f"W/{headers['ETag']}"
+    return Answer(200, gzip.compress(b"".join(answer.pieces()), mtime=0), headers, answer.type, chunked=True)
 
 
 def content(repo: Repo, blob_id: str, request: Request, headers: dict[str, str]) -> Answer:

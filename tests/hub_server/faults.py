@@ -8,7 +8,7 @@ from typing import Any
 
 from .answers import Answer, Refused, Request
 
-FAULTS = ("cut", "silence", "slow", "wrong bytes", "stale head", "lost answer", "garbage")
+FAULTS = ("cut", "silence", "slow", "wrong bytes", "too much", "stale head", "lost answer", "garbage")
 
 PAGE = b"<!DOCTYPE html><html><body><h1>Welcome to this network</h1><p>Please accept the terms.</p></body></html>"
 

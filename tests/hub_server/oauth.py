@@ -29,6 +29,7 @@ class Login:
     user: str | None = "alice"
     seconds: int = 8 * 3600  # how long a login lasts
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def environment(self, url: str) -> dict[str, str]:
         """What a Space with `hf_oauth: true` finds in its environment."""
@@ -62,7 +63,8 @@ def configuration(hub: HubServer, request: Request) -> Answer:
 
 @route("GET", "/oauth/jwks", "openid")
 def jwks(hub: HubServer, request: Request) -> Answer:
-    return as_json({"keys": []})  # HS256: the key is the client's secret
+    """The key of the id tokens. The real Hub signs with RS256, which the standard library has not."""
+    return as_json({"keys": [{"kty": "oct", "kid": "tests", "alg": "HS256", "k": _base64(hub.login.key)}]})
 
 
 @route("GET", "/oauth/authorize", "authorize")
@@ -110,11 +112,11 @@ def token(hub: HubServer, request: Request) -> Answer:
     claims |= {"nonce": asked["nonce"]} if asked["nonce"] else {}
     return as_json(
         {
-            "access_token": hub.add_token(asked["user"], role, asked["scope"]),
+            "access_token": hub.add_token(asked["user"], role, asked["scope"], now + hub.login.seconds),
             "token_type": "bearer",
             "expires_in": hub.login.seconds,
             "scope": asked["scope"],
-            "id_token": _signed(claims, hub.login.client_secret),
+            "id_token": _signed(claims, hub.login.key),
         }
     )
 
@@ -142,7 +144,8 @@ def _base64(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-def _signed(claims: dict[str, Any], secret: str) -> str:
+def _signed(claims: dict[str, Any], key: bytes) -> str:
     """A JSON web token, HS256 (RFC 7515)."""
-    parts = [_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
-    return ".".join([*parts, _base64(hmac.new(secret.encode(), ".".join(parts).encode(), "sha256").digest())])
+    header = {"alg": "HS256", "kid": "tests", "typ": "JWT"}
+    parts = [_base64(json.dumps(part).encode()) for part in (header, claims)]
+    return ".".join([*parts, _base64(hmac.new(key, ".".join(parts).encode(), "sha256").digest())])

@@ -6,10 +6,12 @@ import hashlib
 import hmac
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from . import api, discussions, downloads, oauth, spaces, uploads  # noqa: F401 - each adds its routes
 from .answers import Answer, Refused, Request
@@ -28,6 +30,7 @@ class Token:
     user: str
     role: str = "write"
     scope: str = ""
+    until: float = float("inf")  # time.time() at which it ends
 
 
 class HubServer:
@@ -53,6 +56,8 @@ class HubServer:
         self.tokens = {token: Token(user) for user, token in self.users.items()}
         self.organisations = {name: list(members) for name, members in (organisations or {}).items()}
         self.store = Store(root)
+        self.incoming = root / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True)
         self.faults = Faults()
         self.requests: list[Request] = []
         self.errors: list[Exception] = []
@@ -102,14 +107,20 @@ class HubServer:
     def token(self, user: str) -> str:
         return self.users[user]
 
-    def add_token(self, user: str, role: str = "write", scope: str = "") -> str:
+    def add_token(self, user: str, role: str = "write", scope: str = "", until: float = float("inf")) -> str:
         """One more token of a user; roles as in `Token`."""
         token = "hf_" + hashlib.sha256(f"{user}/{role}/{len(self.tokens)}".encode()).hexdigest()[:35]
-        self.tokens[token] = Token(user, role, scope)
+        self.tokens[token] = Token(user, role, scope, until)
         return token
 
+    def known(self, token: str | None) -> Token | None:
+        """What a token is good for; None for one that nobody gave out, that was taken back (`del hub.tokens[token]`),
+        or that has come to its end."""
+        found = self.tokens.get(token or "")
+        return found if found and time.time() < found.until else None
+
     def may_write(self, request: Request, namespace: str, repo: Repo | None = None) -> bool:
-        token = self.tokens.get(request.token or "")
+        token = self.known(request.token)
         if token is None or token.role == "read":
             return False
         if token.role == "contribute" and repo is not None and not repo.by_app:
@@ -119,7 +130,7 @@ class HubServer:
     def may_read(self, request: Request, repo: Repo) -> bool:
         if not repo.private:
             return True
-        token = self.tokens.get(request.token or "")
+        token = self.known(request.token)
         if token is None or (token.role == "contribute" and not repo.by_app):
             return False
         return token.user == repo.owner or token.user in self.organisations.get(repo.owner, ())
@@ -128,7 +139,7 @@ class HubServer:
 
     def answer(self, route: Route | None, request: Request) -> Answer:
         try:
-            if request.token is not None and request.token not in self.tokens:
+            if request.token is not None and self.known(request.token) is None:
                 raise Refused(401, "Invalid credentials in Authorization header")
             if route is None:
                 raise Refused(404, "Sorry, we can't find the page you are looking for.")
@@ -143,6 +154,9 @@ class HubServer:
     def asked(self, request: Request, write: bool = False) -> Repo:
         """The repository of a request; those who may not see it are told that there is none."""
         repo = self.store.repos.get((request.kind, request.repo))
+        if moved := self.store.moved.get((request.kind, request.repo)):
+            query = f"?{urlencode(request.query, doseq=True)}" if request.query else ""
+            raise Refused(307, "Moved", headers={"Location": request.path.replace(request.repo, moved, 1) + query})
         if repo is None or not self.may_read(request, repo):
             if request.token is None:
                 raise Refused(401, "Invalid username or password.", "RepoNotFound")
@@ -186,8 +200,9 @@ class HubServer:
 
         - "cut": the connection is closed half-way, through the body of a GET, through the request of anything else;
         - "silence": no answer, until the client gives up or for `seconds`;
-        - "slow": `seconds` of rest before each 64 KiB of the answer;
+        - "slow": `seconds` of rest for each 64 KiB of the request and of the answer;
         - "wrong bytes": the right size, other content;
+        - "too much": 64 MiB of zeros after the end, and no word of how long it is;
         - "stale head": somebody else's commit lands just before this one is looked at;
         - "lost answer": all is done, then the connection is closed; with `status=504`, that is the answer;
         - "garbage": 200 with a page of HTML.
@@ -236,6 +251,11 @@ class HubServer:
         place = repo.place(repo.resolve(revision).files[file].id)
         content = place.read_bytes()
         place.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    def announce(self, repo_id: str, file: str, size: int, kind: str = "model", revision: str = "main") -> None:
+        """From now on name another size than the stored file has."""
+        files = self.repo(repo_id, kind).resolve(revision).files
+        files[file] = replace(files[file], size=size)
 
     def asked_for(self, endpoint: str, method: str | None = None) -> list[Request]:
         """The requests at one endpoint, in the order they came in."""

@@ -151,9 +151,10 @@ class Repo:
 
     def commit(self, parent: Commit | None, files: dict[str, Blob], title: str, message: str, author: str) -> Commit:
         """One more commit; no branch moves."""
-        text = f"{self.kind}/{self.id}/{len(self.commits)}/{parent and parent.id}/{title}"
+        parent_id = parent.id if parent else None
+        text = f"{self.kind}/{self.id}/{len(self.commits)}/{parent_id}/{title}"
         commit_id = hashlib.sha1(text.encode()).hexdigest()
-        commit = Commit(commit_id, parent and parent.id, title, message, author, now(), dict(sorted(files.items())))
+        commit = Commit(commit_id, parent_id, title, message, author, now(), dict(sorted(files.items())))
         self.commits[commit_id] = commit
         return commit
 
@@ -189,6 +190,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.repos: dict[tuple[str, str], Repo] = {}
+        self.moved: dict[tuple[str, str], str] = {}  # old names, and the new ones
 
     def create(self, kind: str, repo_id: str, creator: str, private: bool = False, sdk: str = "") -> Repo:
         """A new repository starts with one commit, as on the real Hub."""
@@ -201,7 +203,17 @@ class Store:
             files["README.md"] = repo.add("README.md", card.encode())
         repo.branches["main"] = repo.commit(None, files, "initial commit", "", creator).id
         self.repos[kind, repo_id] = repo
+        self.moved.pop((kind, repo_id), None)
         return repo
+
+    def move(self, repo: Repo, repo_id: str) -> None:
+        """Another name; whoever asks for the old one is sent there."""
+        folder = self.root / repo.kind / repo_id
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        repo.folder.rename(folder)
+        self.repos[repo.kind, repo_id] = self.repos.pop((repo.kind, repo.id))
+        self.moved[repo.kind, repo.id] = repo_id
+        repo.id, repo.folder = repo_id, folder
 
     def delete(self, repo: Repo) -> None:
         del self.repos[repo.kind, repo.id]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .answers import Answer, Refused, Request, as_json
+from .answers import Answer, Refused, Request, Slice, as_json
 from .routes import route
 from .storage import LARGE, SHA40, Blob, Commit, PullRequest, Repo, goes_to_lfs, lfs_blob
 
@@ -68,32 +69,43 @@ def _stored(hub: HubServer, request: Request) -> Repo:
     return repo
 
 
+def sha256_of(places: list[Path]) -> str:
+    """Of the files one after the other."""
+    digest = hashlib.sha256()
+    for place in places:
+        for piece in Slice(place, 0, place.stat().st_size).pieces():
+            digest.update(piece)
+    return digest.hexdigest()
+
+
 @route("PUT", "/uploads/(?P<kind>model|space)/{id}/{oid}", "upload")
 def upload(hub: HubServer, request: Request) -> Answer:
-    repo, oid = _stored(hub, request), request.groups["oid"]
-    if hashlib.sha256(request.body).hexdigest() != oid:
+    repo, oid, sent = _stored(hub, request), request.groups["oid"], request.upload
+    assert sent is not None
+    if sha256_of([sent]) != oid:
         raise Refused(400, "The provided checksum does not match the content.")
-    repo.place(oid).write_bytes(request.body)
-    return Answer(200, headers={"ETag": f'"{hashlib.md5(request.body).hexdigest()}"'})
+    sent.replace(repo.place(oid))
+    return Answer(200, headers={"ETag": f'"{oid}"'})
 
 
 @route("PUT", "/uploads/(?P<kind>model|space)/{id}/{oid}/{number}", "upload")
 def upload_part(hub: HubServer, request: Request) -> Answer:
-    repo, oid, number = _stored(hub, request), request.groups["oid"], request.groups["number"]
-    repo.place(f"{oid}.part{number}").write_bytes(request.body)
-    return Answer(200, headers={"ETag": f'"{hashlib.md5(request.body).hexdigest()}"'})
+    repo, part, sent = _stored(hub, request), "{oid}.part{number}".format(**request.groups), request.upload
+    assert sent is not None
+    sent.replace(repo.place(part))
+    return Answer(200, headers={"ETag": f'"{sha256_of([repo.place(part)])}"'})
 
 
 @route("POST", "/complete/(?P<kind>model|space)/{id}/{oid}", "complete")
 def complete(hub: HubServer, request: Request) -> Answer:
     repo, oid = _stored(hub, request), request.groups["oid"]
     places = [repo.place(f"{oid}.part{part['partNumber']}") for part in request.json()["parts"]]
-    content = b"".join(place.read_bytes() for place in places)
-    if hashlib.sha256(content).hexdigest() != oid:
+    if sha256_of(places) != oid:
         raise Refused(400, "The parts do not make the announced content.")
-    repo.place(oid).write_bytes(content)
-    for place in places:
-        place.unlink()
+    with repo.place(oid).open("wb") as out:
+        for place in places:
+            out.write(place.read_bytes())
+            place.unlink()
     return as_json({"success": True})
 
 
