@@ -256,11 +256,10 @@ def test_the_card_of_a_trained_checkpoint(
     assert lines["pictures"] == "photos 3, drawn 0, validation 1"
     assert lines["steps"] == "2"
     assert lines["recipe"].startswith("cross-entropy; AdamW, one-cycle to 0.001")
-    assert lines["command"].startswith(
-        "python -m seg_demo train " + ("--preset small --data" if kind == "preset" else "--model")
-    )
+    command = "python -m seg_demo train " + ("--preset small --data" if kind == "preset" else "--model")
+    assert f"```bash\n{command}" in card
     assert (PRESETS["newts-species"].about in card) == (kind == "preset")
-    assert "On **validation, 1 pictures**" in card
+    assert "### validation, 1 pictures" in card
     for file in Path("made/it").glob("*.*"):
         if file.suffix != ".safetensors":
             assert str(data.parent) not in file.read_text("utf-8")
