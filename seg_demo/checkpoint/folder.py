@@ -107,9 +107,9 @@ def placing(folder: Path) -> Iterator[Path]:
         for path in (*staging.rglob("*"), staging):
             if path.is_file():
                 path.chmod(0o644)  # safetensors makes it private, too
-            _sync(path)
+            sync(path)
         old = replace_folder(staging, folder)
-        _sync(folder.parent)
+        sync(folder.parent)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
@@ -168,7 +168,8 @@ def _is_ours(config: Path) -> bool:
     return isinstance(document, dict) and "seg_demo_version" in document
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file or folder on the disk before anything else happens. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -9,12 +9,14 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 
 from seg_demo.errors import UserError, shorten
 
 PREFIX = 8  # bytes, little-endian: the length of the header that follows
-LARGEST_HEADER = 16 << 20
-MOST_TENSORS = 100_000
+LARGEST_HEADER = 4 << 20
+MOST_TENSORS = 20_000
+LARGEST_NUMBER = 1 << 62  # of a shape, and of a place in the file
 DTYPES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4,
     "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
@@ -27,6 +29,22 @@ Tensors = Mapping[str, tuple[str, tuple[int, ...]]]
 
 class WeightsError(UserError):
     """A model.safetensors that cannot be used; the sentence names the file and the tensor."""
+
+
+def header_of(path: Path) -> bytes:
+    """The header of a safetensors file, checked against the file's size. Raises `WeightsError`."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            content = file.read(header_length(file.read(PREFIX), size, str(path)))
+    except FileNotFoundError:
+        raise WeightsError(
+            "{path} is missing, so the checkpoint has no weights. Copy the whole folder again.", path=path
+        ) from None
+    except OSError as error:
+        raise WeightsError("{path} cannot be read ({reason}).", path=path, reason=error.strerror or error) from None
+    read_header(content, size, str(path))
+    return content
 
 
 def header_length(prefix: bytes, size: int, where: str) -> int:
@@ -44,14 +62,17 @@ def read_header(content: bytes, size: int, where: str) -> Tensors:
     `WeightsError`.
     """
     try:
-        document = json.loads(content.decode("utf-8"))
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
         if not isinstance(document, dict) or len(document) > MOST_TENSORS:
             raise ValueError
-        document.pop("__metadata__", None)
+        metadata = document.pop("__metadata__", {})
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError
         tensors, places = {}, []
         for name, entry in document.items():
             dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-            if not all(type(each) is int and each >= 0 for each in (*shape, begin, end)) or len(shape) > 16:
+            numbers = (*shape, begin, end)
+            if len(shape) > 16 or not all(type(each) is int and 0 <= each < LARGEST_NUMBER for each in numbers):
                 raise ValueError
             if dtype not in DTYPES:
                 raise WeightsError(
@@ -79,3 +100,10 @@ def read_header(content: bytes, size: int, where: str) -> Tensors:
             path=where, size=size, wanted=PREFIX + len(content) + behind,
         )  # fmt: skip
     return tensors
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object that holds each name once: where one is there twice, every reader takes another one."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError
+    return found

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from seg_demo.checkpoint.card import model_card
 from seg_demo.checkpoint.config import CheckpointConfig, read_config
 from seg_demo.checkpoint.folder import CARD_FILE
-from seg_demo.checkpoint.link import read_link, write_link
 from seg_demo.errors import UserError
 
 LONGEST_CARD = 1 << 20  # bytes; what is longer is nobody's card, and stays as it is
@@ -22,8 +19,7 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 def rename_checkpoint(folder: Path, target: Path) -> Path:
     """Move a checkpoint folder to `target`, in the same file system; returns it.
 
-    At every moment there is one whole folder, under one of the two names. A link to the Hub stays; that the card says
-    another name does not make it differ from there.
+    At every moment there is one whole folder, under one of the two names. A link to the Hub stays.
     Raises `FileExistsError` where something is at `target`, and `UserError` where the disk does not let us; then
     everything is as it was.
     """
@@ -71,28 +67,20 @@ def _change_card(folder: Path, name: str, other: str) -> bytes | None:
         return None
     if after == before or len(before) > LONGEST_CARD:
         return None
-    _write(folder, before, after)
+    _write(folder, after)
     return before
 
 
 def _put_back(folder: Path, before: bytes | None) -> None:
     with contextlib.suppress(OSError):
         if before is not None:
-            _write(folder, (folder / CARD_FILE).read_bytes(), before)
+            _write(folder, before)
 
 
-def _write(folder: Path, before: bytes, after: bytes) -> None:
-    """The card `after` in the place of `before`; for a link, what was equal to the card on the Hub still is."""
+def _write(folder: Path, card: bytes) -> None:
     part = folder / f".{CARD_FILE}.new"
     try:
-        part.write_bytes(after)
+        part.write_bytes(card)
         part.replace(folder / CARD_FILE)
     finally:
         part.unlink(missing_ok=True)
-    link = read_link(folder)
-    if link and link.local.get(CARD_FILE) == _hash(before):
-        write_link(folder, replace(link, local={**link.local, CARD_FILE: _hash(after)}))
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -67,13 +67,16 @@ def unpack(
     out: str | Path,
     limits: Limits = LIMITS,
     progress: Callable[[int, int], None] | None = None,
+    take: Callable[[tuple[str, ...]], bool] | None = None,
 ) -> Unpacked:
     """Unpack a zip, tar, tar.gz, tar.bz2 or tar.xz file into the folder `out`, which must be new or empty.
 
     Memory is bounded, and so is all that `limits` names. Files are made beside `out` in a hidden folder that takes
     its name in the end, so that whatever happens there is all or nothing. They have plain permissions, and neither
     owners nor times of the archive; hidden and system files are passed over, and names made safe for every system.
-    `progress` is called with the bytes of the archive that are read, and their total.
+    `progress` is called with the bytes of the archive that are read, and their total; what it raises ends the work.
+    `take`, where it is given, is asked for the parts of each file's path below `out`; what it does not want is passed
+    over, and it is no error if nothing is left.
 
     Raises `UserError` for what is no archive, is damaged, too much, or could do harm: names that lead elsewhere,
     links, devices, encryption, archives in archives, two names for one file.
@@ -90,13 +93,14 @@ def unpack(
             reader = _reader(packed, archive.name, limits)
             staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
             staging.chmod(0o755)  # mkdtemp makes it private
-            writer = _Writer(staging, archive.name, limits)
+            writer = _Writer(staging, archive.name, limits, take)
             with contextlib.closing(reader) as entries:
                 for entry in entries:
                     for _ in writer.write(entry):
                         if progress:
                             progress(packed.done, packed.total)
-            writer.refuse_empty()
+            if take is None:
+                writer.refuse_empty()
             if progress:
                 progress(packed.total, packed.total)
         if out.exists():
@@ -138,10 +142,13 @@ def _told(entries: Iterator[Entry], archive: str) -> Generator[Entry, None, None
 class _Writer:
     """Checks entries and writes them below `folder`."""
 
-    def __init__(self, folder: Path, archive: str, limits: Limits) -> None:
+    def __init__(
+        self, folder: Path, archive: str, limits: Limits, take: Callable[[tuple[str, ...]], bool] | None
+    ) -> None:
         self._folder = folder
         self._archive = archive
         self._limits = limits
+        self._take = take
         self._tree = Tree(archive, limits)
         self._entries = 0
         self.files = 0
@@ -160,6 +167,9 @@ class _Writer:
             return
         if not safe.parts and not entry.folder:
             raise contradicts_itself(self._archive)
+        if self._take and (entry.folder or not self._take(safe.parts)):
+            self.skipped.append(entry.name)
+            return
         for folder in self._tree.add(safe.parts, entry.name, folder=entry.folder):
             (self._folder / folder).mkdir(0o755)
         if entry.folder:
