@@ -38,11 +38,16 @@ MET_BY_VISITORS = [
     *(PACKAGE / "checkpoint").glob("*.py"),
     *(PACKAGE / "train").glob("*.py"),
     *(PACKAGE / "jobs").glob("*.py"),
+    *(PACKAGE / "hub").rglob("*.py"),
     *(PACKAGE / "cli" / f"{name}.py" for name in ("obstacles", "recipe", "train")),
     *(PACKAGE / "ui").rglob("*.py"),
 ]
 # Calls that take a sentence, and which of their arguments it is.
-TELLING = {"UserError": 0, "finding": 1}
+TELLING = {
+    "finding": 1,
+    **dict.fromkeys(("UserError", "ConfigError", "WeightsError"), 0),
+    **dict.fromkeys(("HubError", "Unreachable", "NotThere", "Stale", "Damaged"), 0),
+}
 
 
 def constants(node: ast.expr, tree: ast.Module) -> Iterator[str]:
@@ -77,7 +82,7 @@ def told(files: Iterable[Path], telling: Mapping[str, int]) -> set[str]:
 
 def reasons() -> set[str]:
     """What was recognised, and why; how a comparison and a run ended: all that these rooms call a Sentence."""
-    rooms = ("cli", "data", "evaluate", "jobs", "train", "ui")
+    rooms = ("checkpoint", "cli", "data", "evaluate", "hub", "jobs", "train", "ui")
     files = (file for room in rooms for file in (PACKAGE / room).rglob("*.py"))
     return told([*files, PACKAGE / "settings.py"], {"Sentence": 0})
 
