@@ -18,10 +18,11 @@ from gradio_client import Client
 from training import same, state, weights
 
 from seg_demo.cli.main import main
+from seg_demo.infer.lent import zero_gpu
 from seg_demo.jobs.files import alone_in, read_object
 from seg_demo.jobs.job import Job, State
 from seg_demo.jobs.queue import Queue
-from seg_demo.jobs.slices import Order, SliceRunner, train_slice, zero_gpu
+from seg_demo.jobs.slices import Order, SliceRunner, train_slice
 
 DURATION, RESERVE = 20, 17  # seconds: three for steps
 FLAGS = [

@@ -27,13 +27,16 @@ class Lender(ThreadingHTTPServer):
 
     What is asked is kept as JSON lines in `log`. A visitor whose token is "spent" gets nothing, "late" the GPU after
     four seconds, "again" only when asked for the second time.
+
+    keeps: the process that gives the GPU back is not ended, and has it again the next time, as on a Space with many
+    visitors.
     """
 
     daemon_threads = True
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, keeps: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Conversation)
-        self.log, self.count, self.sent_away = log, 0, False
+        self.log, self.keeps, self.count, self.sent_away = log, keeps, 0, False
         self.timers: dict[str, threading.Timer] = {}
         self.having: dict[str, int] = {}
         log.touch()
@@ -58,7 +61,7 @@ class Lender(ThreadingHTTPServer):
         self.count += 1
         token = f"allowed-{self.count}"
         self.timers[token] = threading.Timer(float(asked["durationSeconds"]), self.end, [token])
-        return 200, {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "", "allowToken": token}
+        return 200, {"idle": self.keeps, "nvidiaIndex": 0, "nvidiaUUID": "", "allowToken": token}
 
     def allow(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
         self.having[asked["allowToken"]] = int(asked["pid"])
@@ -66,6 +69,9 @@ class Lender(ThreadingHTTPServer):
         return 200, {}
 
     def release(self, asked: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if self.keeps:
+            self.timers[asked["allowToken"]].cancel()
+            return 200, {}
         return (200, {}) if self.end(asked["allowToken"]) else (404, {})
 
     def end(self, token: str) -> bool:
@@ -97,18 +103,14 @@ class Conversation(BaseHTTPRequestHandler):
         pass
 
 
-def main(home: Path, duration: int, reserve: int) -> None:
-    lender = Lender(home / "lender.jsonl")
+def pretend(home: Path, keeps: bool = False) -> None:
+    """From now on this is a Space with ZeroGPU; to be called before `spaces` is imported."""
+    lender = Lender(home / "lender.jsonl", keeps)
     os.environ |= {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": lender.url}
 
-    from seg_demo.jobs.job import Job
-    from seg_demo.jobs.queue import Queue
-    from seg_demo.jobs.slices import SliceRunner, zero_gpu
 
-    assert zero_gpu()
-    queue = Queue(home, ["cpu"], runner := SliceRunner(duration, reserve))
-
-    import gradio as gr
+def compute_on_the_cpu() -> None:
+    """What is lent is this machine's CPU."""
     import torch
     from spaces.zero import torch as zero_torch
 
@@ -117,6 +119,21 @@ def main(home: Path, duration: int, reserve: int) -> None:
     # As a page that has computed already: torch has threads, which forks do not have.
     torch.ones(512, 512).matmul(torch.ones(512, 512)).sum()
     assert torch.cuda.is_available() and not torch.cuda.is_initialized()
+
+
+def main(home: Path, duration: int, reserve: int) -> None:
+    pretend(home)
+    from seg_demo.infer.lent import zero_gpu
+    from seg_demo.jobs.job import Job
+    from seg_demo.jobs.queue import Queue
+    from seg_demo.jobs.slices import SliceRunner
+
+    assert zero_gpu()
+    queue = Queue(home, ["cpu"], runner := SliceRunner(duration, reserve))
+
+    import gradio as gr
+
+    compute_on_the_cpu()
 
     def submit(folder: str, flags: list[str]) -> None:
         queue.submit(Job(folder), flags)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from seg_demo.evaluate.compared import ComparedPicture, Comparison, Measured, Sc
 from seg_demo.evaluate.confusion import ConfusionMatrix
 from seg_demo.evaluate.learned import learned_from
 from seg_demo.evaluate.report import Evaluation, predict_with_loss
-from seg_demo.infer.predictor import Predictor
+from seg_demo.infer.lent import each, open_predictor
 from seg_demo.viz.overlay import overlay
 
 Watch = Callable[[Sample, np.ndarray | None, np.ndarray], None]
@@ -48,8 +50,8 @@ def compare(
     the pictures it is not measured, and `Comparison.why` tells which. device: as `Predictor` takes it. progress: called
     with the predictions done and their number, after each picture and model; what it raises ends the comparison.
     split: gives the other splits of the same pictures, by which more can be told of what the models have learned from.
-    One picture is in memory at a time. Raises `UserError` where the new model's classes do not fit, and for a picture
-    that cannot be read.
+    One picture is in memory at a time, or as many as go to a lent GPU together. Raises `UserError` where the new
+    model's classes do not fit, and for a picture that cannot be read.
     """
     agreed = agree(base, new, samples)
     sides = [side for side in (agreed.base, agreed.new) if side]
@@ -57,20 +59,31 @@ def compare(
     warnings = [learned_from(side.checkpoint, samples, split) for side in sides]
     pictures = []
     done, total = 0, len(samples) * len(runs)
-    for index in range(len(samples)):
-        sample = samples[index]
-        labelled = agreed.labels[sample.label_map]
-        predicted = []
-        for run in runs:
-            predicted.append(run.predict(sample, labelled))
-            done += 1
-            if progress:
-                progress(done, total)
-        scores = [run.scores[-1] for run in runs]
-        pixels = int((labelled != agreed.classes.ignore_index).sum())
-        pictures.append(ComparedPicture(index, sample.name, pixels, scores[0] if agreed.base else None, scores[-1]))
-        if watch:
-            watch(sample._replace(label_map=labelled), predicted[0] if agreed.base else None, predicted[-1])
+    waiting: deque[Sample] = deque()
+
+    def items() -> Iterator[tuple[Any, ...]]:
+        for index in range(len(samples)):
+            waiting.append(sample := samples[index])
+            for place, side in enumerate(sides):
+                yield sample.image, side.own[sample.label_map], place
+
+    with closing(each(_predicted, items(), *(run.predictor for run in runs))) as outcomes:
+        for index in range(len(samples)):
+            first = next(outcomes)
+            sample = waiting.popleft()
+            labelled = agreed.labels[sample.label_map]
+            predicted = []
+            for run in runs:
+                outcome = first if run is runs[0] else next(outcomes)
+                predicted.append(run.add(labelled, *outcome))
+                done += 1
+                if progress:
+                    progress(done, total)
+            scores = [run.scores[-1] for run in runs]
+            pixels = int((labelled != agreed.classes.ignore_index).sum())
+            pictures.append(ComparedPicture(index, sample.name, pixels, scores[0] if agreed.base else None, scores[-1]))
+            if watch:
+                watch(sample._replace(label_map=labelled), predicted[0] if agreed.base else None, predicted[-1])
     interval, certainty = None, None
     if agreed.base and pictures:
         of_base, of_new = (np.stack(run.parts) for run in runs)
@@ -96,9 +109,16 @@ def overlays(
         return overlay(sample.image, label_map, agreed.classes)
 
     def seen(side: Side) -> np.ndarray:
-        return over(side.shared[Predictor(side.checkpoint, device)(sample.image).label_map])
+        return over(side.shared[open_predictor(side.checkpoint, device)(sample.image).label_map])
 
     return Overlays(over(agreed.labels[sample.label_map]), seen(agreed.base) if agreed.base else None, seen(agreed.new))
+
+
+def _predicted(*given: Any) -> tuple[np.ndarray, float]:
+    """What one of several predictors says of an image, and its cross-entropy; which one comes last."""
+    *predictors, image, label_map, place = given
+    segmentation, loss = predict_with_loss(predictors[place], image, label_map)
+    return segmentation.label_map, loss
 
 
 class _Run:
@@ -106,15 +126,14 @@ class _Run:
 
     def __init__(self, side: Side, agreed: Agreement, device: str | None) -> None:
         self.side, self.agreed = side, agreed
-        self.predictor = Predictor(side.checkpoint, device)
+        self.predictor = open_predictor(side.checkpoint, device)
         self.evaluation = Evaluation(agreed.classes, agreed.task, outlines=True)
         self.scores: list[Score] = []
         self.parts: list[np.ndarray] = []
 
-    def predict(self, sample: Sample, labelled: np.ndarray) -> np.ndarray:
-        """Add a picture; its prediction (H, W) uint8 in the classes of the agreement."""
-        segmentation, loss = predict_with_loss(self.predictor, sample.image, self.side.own[sample.label_map])
-        predicted = self.side.shared[segmentation.label_map]
+    def add(self, labelled: np.ndarray, label_map: np.ndarray, loss: float) -> np.ndarray:
+        """Add a picture as it was predicted; returns that prediction (H, W) uint8 in the classes of the agreement."""
+        predicted = self.side.shared[label_map]
         before = self.evaluation.confusion.matrix
         # What merges classes has another cross-entropy than what tells them apart, so there is none to compare.
         self.evaluation.add(labelled, predicted, None if self.agreed.merged else loss)

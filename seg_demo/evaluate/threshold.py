@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seg_demo.classes import IGNORE_INDEX
 from seg_demo.data.dataset import Sample
 from seg_demo.infer.binarisation import class_plane
+from seg_demo.infer.lent import each
 from seg_demo.registry import look_up
 
 if TYPE_CHECKING:
-    from seg_demo.checkpoint import CheckpointConfig
-    from seg_demo.infer.segmentation import Segmentation
+    from seg_demo.infer.lent import LentPredictor
+    from seg_demo.infer.predictor import Predictor
 
 FIGURES = ("f1", "iou", "mean_iou", "accuracy")
 """What the best threshold can be chosen by."""
@@ -35,37 +38,38 @@ def threshold_of(level: int, full: int = 255) -> float:
     return round(max(0.0, level - 0.5) / full, 4 if full == 255 else 6)
 
 
-class Predicting(Protocol):
-    """A `Predictor`, or what stands in for one."""
-
-    @property
-    def config(self) -> CheckpointConfig: ...
-
-    @property
-    def depth(self) -> int: ...
-
-    def __call__(self, image: np.ndarray) -> Segmentation: ...
-
-
 def measure_thresholds(
-    predict: Predicting,
+    predict: Predictor | LentPredictor,
     samples: Sequence[Sample],
     class_id: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> ThresholdHistogram:
     """The histogram of a class over labelled pictures, which are in the classes of the checkpoint (`in_classes`).
 
     class_id: 1 for the task "binary"; for "multiclass", the pixels labelled as it are told from all other labelled
     ones, and `predict` keeps the probabilities, all or those of this class. progress: called with the pictures done and
-    their number.
+    their number. turn: is held while the network runs.
     """
     ignored = predict.config.classes.ignore_index
     histogram = ThresholdHistogram(1 << predict.depth, ignored)
-    for done, (_, image, label_map) in enumerate(samples, start=1):
-        histogram.update(class_against_rest(label_map, class_id, ignored), class_plane(predict(image), class_id))
-        if progress:
-            progress(done, len(samples))
+    labels: deque[np.ndarray] = deque()
+
+    def images() -> Iterator[tuple[np.ndarray, int]]:
+        for _, image, label_map in samples:
+            labels.append(class_against_rest(label_map, class_id, ignored))
+            yield image, class_id
+
+    with closing(each(_plane, images(), predict, turn=turn)) as planes:
+        for done, plane in enumerate(planes, start=1):
+            histogram.update(labels.popleft(), plane)
+            if progress:
+                progress(done, len(samples))
     return histogram
+
+
+def _plane(predict: Predictor, image: np.ndarray, class_id: int) -> np.ndarray:
+    return class_plane(predict(image), class_id)
 
 
 def class_against_rest(label_map: np.ndarray, class_id: int, ignore_index: int = IGNORE_INDEX) -> np.ndarray:

@@ -15,6 +15,7 @@ from seg_demo.infer.pretrained import PRETRAINED, load_pretrained
 from seg_demo.registry import look_up
 
 if TYPE_CHECKING:
+    from seg_demo.infer.lent import LentPredictor
     from seg_demo.infer.predictor import Predictor
 
 Kind = Literal["bundled", "own", "visitor", "pretrained"]
@@ -58,7 +59,7 @@ class Library:
         """shared: whether strangers use the checkpoints of `folder`, too, so that nothing may be written there."""
         self.folder, self.shared = folder, shared
         self._visitors: dict[str, Path] = {}
-        self._loaded: OrderedDict[tuple[str, float], Predictor] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, float], Predictor | LentPredictor] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -92,9 +93,9 @@ class Library:
             return Entry(name, "visitor", folder.name, folder)
         return look_up("model", self.entries(), name)
 
-    def predictor(self, name: str) -> Predictor:
+    def predictor(self, name: str) -> Predictor | LentPredictor:
         """The model `name`, ready to predict. Raises `UserError` for an unknown or unusable one."""
-        from seg_demo.infer.predictor import Predictor  # torch, when the first model is used
+        from seg_demo.infer.lent import open_predictor
 
         entry = self.entry(name)
         # A checkpoint that was written again is another model.
@@ -104,7 +105,7 @@ class Library:
         with loading:  # One visitor downloads a model, the others who want it wait; other models stay free.
             with self._lock:
                 predictor = self._loaded.pop(key, None)
-            predictor = predictor or Predictor(self._load(entry))
+            predictor = predictor or open_predictor(self._load(entry))
             with self._lock:
                 self._loaded[key] = predictor
                 while len(self._loaded) > KEPT_LOADED:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import logging
 import os
 import runpy
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seg_demo.errors import Sentence
+from seg_demo.infer.lent import refused
 from seg_demo.jobs import problem, wish
 from seg_demo.jobs.files import read_object, write_object
 from seg_demo.jobs.job import Job
@@ -38,13 +38,6 @@ TRIES = 2  # slices in a row that may come to nothing
 BUSY_PAUSE = 5.0  # seconds until a GPU is asked for again, where all were in use
 STOPPED, KILLED = 128 + signal.SIGTERM, -9  # exit codes, as of processes
 BUSY = "ZeroGPU queue timeout"
-LONGEST = 200  # characters of a reason that is passed on
-
-
-def zero_gpu() -> bool:
-    """Whether this is a Space with ZeroGPU, where only what `spaces.GPU` decorates has a GPU. Imports nothing."""
-    asked = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as `spaces` reads it
-    return asked and importlib.util.find_spec("spaces") is not None
 
 
 class Order(NamedTuple):
@@ -160,9 +153,7 @@ class SliceRunner:
         return (context.copy() if context else Context()).run(self._lent, order)
 
     def _refused(self, job: Job, error: Exception) -> int:
-        reason = " ".join(str(getattr(error, "message", error)).split())[:LONGEST].rstrip(".")
-        told = Sentence("ZeroGPU lends no GPU ({reason}). Log in to Hugging Face, or come back later.", reason=reason)
-        problem.write_problem(job.problem_file, told)
+        problem.write_problem(job.problem_file, refused(error).sentence)
         return 1
 
     def _no_further(self, job: Job, code: int, seconds: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -38,7 +39,7 @@ def followed(
 
     pool = ThreadPoolExecutor(1)
     try:
-        future = pool.submit(work, progress)
+        future = pool.submit(copy_context().run, work, progress)  # in which Gradio keeps whose request it is
         seen = None
         while not wait([future], timeout=LOOK_EVERY).done:
             if latest and latest[0] != seen:

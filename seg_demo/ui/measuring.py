@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seg_demo.data.dataset import in_classes
 from seg_demo.data.folder import open_splits
@@ -16,24 +15,6 @@ from seg_demo.ui.background import Progress
 from seg_demo.ui.finetune.bench import without_paths
 from seg_demo.ui.looking import class_id_of
 from seg_demo.ui.results import TURN
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from seg_demo.infer.predictor import Predictor
-    from seg_demo.infer.segmentation import Segmentation
-
-
-class _TakingTurns:
-    """Predicts one class, and lets other visitors have a go at the network after each picture."""
-
-    def __init__(self, predictor: Predictor, class_id: int) -> None:
-        self.predictor = predictor.keeping([class_id])
-        self.config, self.depth = predictor.config, self.predictor.depth
-
-    def __call__(self, image: np.ndarray) -> Segmentation:
-        with TURN:
-            return self.predictor(image)
 
 
 def measured(
@@ -51,7 +32,8 @@ def measured(
         try:
             folder = bring_in(source, Path(workspace)).folder
             samples = in_classes(open_splits(folder)(split), config.classes, config.task, model)
-            histogram = measure_thresholds(_TakingTurns(predictor, class_id), samples, class_id, progress)
+            # Others have a go at the network after each picture.
+            histogram = measure_thresholds(predictor.keeping([class_id]), samples, class_id, progress, TURN)
         except UserError as error:
             told = without_paths(error, Path(workspace), shown)
             raise without_paths(told, source, shown) from None

@@ -12,14 +12,15 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from seg_demo.errors import UserError
+from seg_demo.infer.lent import begin_lending, zero_gpu
 from seg_demo.infer.library import Library
 from seg_demo.jobs.queue import Queue
-from seg_demo.jobs.slices import SliceRunner, zero_gpu
+from seg_demo.jobs.slices import SliceRunner
 from seg_demo.jobs.workspace import Workspaces
 from seg_demo.ui.finetune import limits
 from seg_demo.ui.finetune.tab import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
-from seg_demo.ui.segment import SegmentTab
+from seg_demo.ui.segment import EVERYDAY_EXAMPLES, SegmentTab
 from seg_demo.ui.theme import CSS, THEME
 from seg_demo.ui.threshold import ThresholdTab
 from seg_demo.ui.visitors import VisitorCookie, Visitors
@@ -84,7 +85,7 @@ def serve(
 
     public: whether visitors are strangers, each with a workspace of their own. workspaces: those of `public`, in the
     folder that the checkpoints lie in, unless said otherwise. The first model is loaded after the page answers, so that
-    neither waits for the other.
+    neither waits for the other; with ZeroGPU before, so that whatever is lent a GPU has it.
     """
     library = library or Library(CHECKPOINTS)
     workspaces = workspaces or Workspaces(library.folder.parent, public)
@@ -94,16 +95,22 @@ def serve(
     for workspace in workspaces.all():
         library.entries(workspace.checkpoints)  # so that links find them
     longest = limits.LONGEST if workspaces.public else math.inf
-    queue = Queue(workspaces.folder, runner=SliceRunner() if zero_gpu() else None, longest=longest)
+    lent = zero_gpu()
+    if lent:
+        begin_lending()
+        _warm_up(library)
+    queue = Queue(workspaces.folder, runner=SliceRunner() if lent else None, longest=longest)
     demo = build_page(library, workspaces, queue)
     demo.queue(max_size=64)
     demo.launch(
         server_name=host, server_port=port, prevent_thread_lock=True, theme=THEME, css=CSS, i18n=I18N,
         max_file_size="1gb", enable_monitoring=False, run_history=False, footer_links=["api"],
+        allowed_paths=[str(EVERYDAY_EXAMPLES[0].parent)],  # of Gradio, which need not lie below the current folder
         app_kwargs={"middleware": [Middleware(VisitorCookie)] if workspaces.public else []},
     )  # fmt: skip
     queue.open()
-    threading.Thread(target=_warm_up, args=(library,), daemon=True).start()
+    if not lent:
+        threading.Thread(target=_warm_up, args=(library,), daemon=True).start()
     if block:
         demo.block_thread()
     return demo

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import time
 import zipfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,15 +17,17 @@ import numpy as np
 
 from seg_demo.data.images import read_image
 from seg_demo.errors import UserError
+from seg_demo.infer.lent import each, one_at_a_time
 from seg_demo.infer.outputs import unique_stems, write_outputs
 from seg_demo.ui.canvas import CanvasImage, CanvasPicture
 
 if TYPE_CHECKING:
+    from seg_demo.infer.lent import LentPredictor
     from seg_demo.infer.predictor import Predictor
     from seg_demo.infer.segmentation import Segmentation
 
 # One network runs at a time, whoever asked for it: visitors take turns picture by picture, not batch by batch.
-TURN = threading.Lock()
+TURN = one_at_a_time()
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Results:
 
 def segment_files(
     files: Sequence[str],
-    predictor: Predictor,
+    predictor: Predictor | LentPredictor,
     folder: Path,
     captions: Captions,
     send: Callable[[CanvasPicture], CanvasImage],
@@ -64,34 +67,57 @@ def segment_files(
 
     send: encodes a picture for the canvas, so that of each picture only small things are kept. The files of the
     results go to a new folder in `folder`, which is removed again if nothing was put there. A file that cannot be
-    segmented becomes a problem and does not stop the others.
+    segmented becomes a problem and does not stop the others; where no GPU is lent, that is the problem of the rest.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = Path(tempfile.mkdtemp(prefix="results-", dir=folder))
     results = Results(len(files))
-    try:
+    waiting: deque[tuple[str, str, np.ndarray, float]] = deque()
+
+    def images() -> Iterator[tuple[np.ndarray]]:
         for file, stem in zip(files, unique_stems([Path(file) for file in files]), strict=True):
             try:
                 started = time.perf_counter()
                 image = read_image(file)
-                decode_ms = (time.perf_counter() - started) * 1000
-                with TURN:
-                    segmentation = predictor(image)
-                results.pictures.append(send(canvas_picture(Path(file).name, image, segmentation, decode_ms, captions)))
-                results.read.append(file)
-                results.done += 1
-                yield results
-                written = write_outputs(segmentation, image, target, stem, predictor.checkpoint.name)
-                results.files += map(str, written)
             except UserError as error:
                 results.problems.append(error)
-                results.done = len(results.pictures) + len(results.problems)
+                continue
+            waiting.append((file, stem, image, (time.perf_counter() - started) * 1000))
+            yield (image,)
+
+    try:
+        try:
+            with closing(each(_segmented, images(), predictor, turn=TURN)) as found:
+                for segmentation in found:
+                    file, stem, image, decode_ms = waiting.popleft()
+                    try:
+                        if isinstance(segmentation, UserError):
+                            raise segmentation
+                        picture = canvas_picture(Path(file).name, image, segmentation, decode_ms, captions)
+                        results.pictures.append(send(picture))
+                        results.read.append(file)
+                        results.done = len(results.pictures) + len(results.problems)
+                        yield results
+                        written = write_outputs(segmentation, image, target, stem, predictor.checkpoint.name)
+                        results.files += map(str, written)
+                    except UserError as error:
+                        results.problems.append(error)
+        except UserError as error:  # No GPU is lent.
+            results.problems.append(error)
+        results.done = results.total
         if results.files:
             results.archive = str(_zip(target / "results.zip", results.files))
         yield results
     finally:
         if not results.files:
             shutil.rmtree(target, ignore_errors=True)
+
+
+def _segmented(predictor: Predictor, image: np.ndarray) -> Segmentation | UserError:
+    try:
+        return predictor(image)
+    except UserError as error:
+        return error
 
 
 def canvas_picture(

@@ -10,10 +10,11 @@ from seg_demo.classes import IGNORE_INDEX, ClassMap
 from seg_demo.errors import UserError
 
 if TYPE_CHECKING:
+    from seg_demo.infer.lent import LentPredictor
     from seg_demo.infer.predictor import Predictor
 
 
-def draft(predictor: Predictor, image: np.ndarray, classes: ClassMap) -> np.ndarray:
+def draft(predictor: Predictor | LentPredictor, image: np.ndarray, classes: ClassMap) -> np.ndarray:
     """(H, W) uint8: the prediction for an image (H, W, 3) uint8; not labelled where the class has no counterpart here.
 
     Raises `UserError` where the model knows none of the classes, but perhaps the first.
