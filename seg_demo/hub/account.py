@@ -37,4 +37,10 @@ def whoami(account: Account) -> str:
 
     if account.token is None:
         return ""
-    return str(Client(account).ask(lambda api: api.whoami(), what="the account")["name"])
+    return Client(account).ask(lambda api: _name(api.whoami()), what="the account")
+
+
+def _name(answer: object) -> str:
+    if not isinstance(answer, dict) or not isinstance(name := answer.get("name"), str):
+        raise ValueError("its answer names nobody")
+    return name

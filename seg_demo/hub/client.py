@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 from seg_demo.hub import patience
 from seg_demo.hub.account import Account
+from seg_demo.hub.patience import Tries
 from seg_demo.hub.trouble import asked_to_wait, is_the_hubs, is_transient, told
 
 if TYPE_CHECKING:
@@ -15,12 +17,21 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 Answer = TypeVar("Answer")
+Thing = TypeVar("Thing")
+
+
+class Failed(Exception):
+    """A question that got no answer, or a bad one. error: what the client of the Hub raised."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Client:
     """Asks the Hub for `account`.
 
-    alive: called often while it waits; what it raises, such as a wish to stop, ends the question.
+    alive: called often while it waits; what it raises, such as a wish to stop, ends the question at once.
     """
 
     def __init__(self, account: Account, alive: Callable[[], None] = lambda: None) -> None:
@@ -30,29 +41,48 @@ class Client:
         self.account, self.alive = account, alive
         self.api = HfApi(token=account.credential, library_name="seg_demo")
 
-    def ask(self, question: Callable[[HfApi], Answer], what: str, tries: int | None = None) -> Answer:
+    def ask(self, question: Callable[[HfApi], Answer], what: str) -> Answer:
         """`question(api)`; asked again where it may go right the next time. what: repository or file it is about.
 
         Raises `HubError`.
         """
-        most = tries or patience.PATIENCE.tries
-        for failed in range(1, most + 1):
-            self.alive()
+        tries = Tries()
+        while True:
             try:
-                return question(self.api)
-            except Exception as error:
-                if not is_the_hubs(error):
-                    raise
-                self.before_next(error, what, failed, most)
-        raise AssertionError("before_next raises after the last try")
+                return self.ask_once(question)
+            except Failed as failed:
+                self.before_next(failed.error, what, tries)
 
-    def before_next(self, error: Exception, what: str, failed: int, most: int) -> None:
-        """Wait until it is worth asking again, after `failed` of `most` tries; raises `HubError` where it is not."""
-        seconds = asked_to_wait(error)
-        pause = patience.PATIENCE.pause(failed) if seconds is None else seconds
-        if failed >= most or not is_transient(error) or pause > patience.PATIENCE.longest_wait:
+    def ask_once(self, question: Callable[[HfApi], Answer]) -> Answer:
+        """`question(api)`. Raises `Failed`."""
+
+        def answers() -> Generator[Answer, None, None]:
+            yield question(self.api)
+
+        with contextlib.closing(self.flow(answers)) as answered:
+            return next(answered)
+
+    def flow(self, source: Callable[[], Generator[Thing, None, None]]) -> Generator[Thing, None, None]:
+        """What `source` yields, which may ask the Hub; to be closed. Raises `Failed`, and whatever `alive` raises."""
+
+        def watched() -> Generator[Thing, None, None]:
+            try:
+                yield from source()
+            except Exception as error:
+                if is_the_hubs(error):
+                    raise Failed(error) from None
+                raise
+
+        self.alive()
+        yield from patience.beside(watched, self.alive)
+
+    def before_next(self, error: Exception, what: str, tries: Tries) -> None:
+        """Wait until it is worth asking again; raises `HubError` where it is not."""
+        pause = tries.pause(asked_to_wait(error))
+        if pause is None or not is_transient(error):
             raise told(error, what, self.account.token is not None) from None
         patience.wait(pause, self.alive)
+        tries.moved()
 
     def session(self) -> httpx2.Client:
         """For requests that the client has no call for."""
@@ -68,16 +98,11 @@ class Client:
 
 @functools.cache
 def _prepare() -> None:
-    """The client of the Hub waits for ever by itself, and tells of each file and each try on the terminal."""
-    import httpx2
+    """The client of the Hub takes our session, and no longer tells of each file and each try on the terminal."""
     from huggingface_hub.utils import disable_progress_bars, logging, set_client_factory
-    from huggingface_hub.utils._http import default_client_factory
 
-    def impatient() -> httpx2.Client:
-        client = default_client_factory()
-        client.timeout = httpx2.Timeout(patience.PATIENCE.timeout)
-        return client
+    from seg_demo.hub.session import session
 
-    set_client_factory(impatient)
+    set_client_factory(session)
     logging.set_verbosity(logging.CRITICAL)
     disable_progress_bars()

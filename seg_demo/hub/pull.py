@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
@@ -14,18 +15,23 @@ from seg_demo.checkpoint.config import CheckpointConfig
 from seg_demo.checkpoint.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, load_checkpoint, placing
 from seg_demo.checkpoint.header import PREFIX, Tensors, header_length, read_header
 from seg_demo.checkpoint.link import Link, read_link, write_link
+from seg_demo.checkpoint.name import made_plain
+from seg_demo.data.images import opened
 from seg_demo.errors import UserError
 from seg_demo.hub import layouts
 from seg_demo.hub.account import Account
 from seg_demo.hub.client import Client
 from seg_demo.hub.files import local_file
 from seg_demo.hub.limits import LIMITS, Limits
+from seg_demo.hub.progress import Progress, Telling
 from seg_demo.hub.remote import MODEL_FILES, Remote, look_at
 from seg_demo.hub.repo import Repo
-from seg_demo.hub.transfer import INCOMING, Fetcher, Progress, sweep
+from seg_demo.hub.transfer import INCOMING, Fetcher, sweep
 
 START = 1 << 16  # bytes in which most headers are whole
-PICTURES = re.compile(r"samples/[A-Za-z0-9][\w-]{0,40}\.(jpg|png)")
+# In small letters, as some systems know no others.
+PICTURES = re.compile(r"samples/([a-z0-9][a-z0-9_-]{0,40})\.(jpg|png)")
+MOST_PIXELS = 4_000_000  # of a picture; those of a card have a quarter
 
 
 @dataclass(frozen=True)
@@ -65,24 +71,19 @@ def pull(
 
     Raises `UserError`; then everything is as it was.
     """
-    progress = progress or (lambda done, total: None)
-    reached = (0, 0)
-
-    def told(done: int, total: int) -> None:
-        nonlocal reached
-        reached = (done, total)
-        progress(done, total)
-
+    telling = Telling(progress)
     wanted = Repo.parse(repo)
-    out = Path(out) if out is not None else Path("checkpoints") / wanted.name
-    client = Client(account or Account.local(), alive=lambda: progress(*reached))
+    out = Path(out) if out is not None else Path("checkpoints") / made_plain(wanted.name)
+    if out.is_symlink():
+        raise UserError("{folder} is a link to another place, which is not replaced. Name a new folder.", folder=out)
+    client = Client(account or Account.local(), alive=telling.again)
     remote = look_at(wanted, client)
     plan = _look_closer(remote, Fetcher(remote, client), limits)
     if not _may_be_placed(out, plan, replace):
         return Pulled(out, remote.repo, remote.commit, plan.layout, changed=False)
     try:
         with placing(out) as staging:
-            _fetch(plan, out.name, staging, out.parent / INCOMING, told)
+            _fetch(plan, out.name, staging, out.parent / INCOMING, telling)
             load_checkpoint(staging)  # strictly: what is wrong with it is told now, and nothing is left
             _link(plan, staging)
     finally:
@@ -119,10 +120,25 @@ def _look_closer(remote: Remote, fetcher: Fetcher, limits: Limits) -> _Plan:
     fetcher.file(WEIGHTS_FILE, limits.weights)
     tensors = _tensors(remote, fetcher)
     described = layout.describe(remote.repo, documents, tensors)
-    pictures = sorted(name for name in remote.files if PICTURES.fullmatch(name))[: limits.pictures]
+    pictures = sorted(filter(_may_be_picture, remote.files))[: limits.pictures]
     extra = {CARD_FILE: limits.document, **dict.fromkeys(pictures, limits.picture)} if layout.ours else {}
     extra = {name: most for name, most in extra.items() if name in remote.files and remote.files[name].size <= most}
     return _Plan(fetcher, layout.name, wanted, extra, documents, described, layout.convert)
+
+
+def _may_be_picture(name: str) -> bool:
+    """By its name, which must be one on every system."""
+    match = PICTURES.fullmatch(name)
+    return match is not None and made_plain(match[1]) == match[1]
+
+
+def _is_picture(content: bytes) -> bool:
+    """Whether a stranger's file is what whoever looks at the checkpoint may take it for."""
+    try:
+        with opened(io.BytesIO(content), max_pixels=MOST_PIXELS) as picture:
+            return picture.format in ("JPEG", "PNG")
+    except UserError:
+        return False
 
 
 def _tensors(remote: Remote, fetcher: Fetcher) -> Tensors:
@@ -168,8 +184,10 @@ def _fetch(plan: _Plan, title: str, staging: Path, incoming: Path, progress: Pro
         for name, content in plan.documents.items():
             (staging / name).write_bytes(content)
         for name, most in plan.extra.items():
-            (staging / name).parent.mkdir(exist_ok=True)
-            (staging / name).write_bytes(plan.fetcher.read(name, most))
+            content = plan.fetcher.read(name, most)
+            if name == CARD_FILE or _is_picture(content):
+                (staging / name).parent.mkdir(exist_ok=True)
+                (staging / name).write_bytes(content)
     else:
         fetched = staging / f".{WEIGHTS_FILE}"
         plan.fetcher.fetch(WEIGHTS_FILE, fetched, incoming, progress)

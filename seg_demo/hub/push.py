@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seg_demo.checkpoint.folder import CARD_FILE, load_checkpoint
 from seg_demo.checkpoint.licences import LICENCES
@@ -16,12 +17,15 @@ from seg_demo.hub.account import Account
 from seg_demo.hub.client import Client
 from seg_demo.hub.commit import Committed, commit
 from seg_demo.hub.files import LocalFile
+from seg_demo.hub.progress import Progress, Telling
 from seg_demo.hub.remote import MODEL_FILES, Remote, look_at, look_if_there
 from seg_demo.hub.repo import Repo, check_tag
 from seg_demo.hub.staging import staged
-from seg_demo.hub.transfer import Progress
 from seg_demo.hub.trouble import HubError, Stale
 from seg_demo.registry import look_up
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 LONGEST_MESSAGE = 200
 SAMPLES = "samples/"
@@ -69,7 +73,7 @@ def push(
 
     Raises `UserError`; the checkpoint is never changed.
     """
-    progress = progress or (lambda done, total: None)
+    telling = Telling(progress)
     target = Repo.parse(repo)
     if target.revision:
         raise UserError("Push to {repo} without a revision. A tag names the version.", repo=target.id)
@@ -79,19 +83,19 @@ def push(
     message = _message(message, folder.name)
     if tag and pull_request:
         raise UserError("A pull request has no version yet. Leave the tag out, and tag it once it is merged.")
-    client = Client(account or Account.local(), alive=lambda: None)
+    client = Client(account or Account.local(), alive=telling.again)
     if client.account.token is None:
         raise HubError("Pushing needs an account of the Hub. Log in first: hf auth login.")
     checkpoint = load_checkpoint(folder)
-    progress(0, 1)
+    telling(0, 1)
     with staged(folder, checkpoint, target.id, licence, pictures) as files:
         remote = _repository(target, private, client)
         link = read_link(folder)
         if not (pull_request or overwrite):
             _check_base(remote, files, link)
-        _check_tag_is_free(tag, remote, client)
+        _check_tag_is_free(tag, remote, files, client)
         gone = [name for name in remote.files if name.startswith(SAMPLES) and name not in files]
-        committed = commit(remote, files, message, client, progress, gone=gone, pull_request=pull_request)
+        committed = commit(remote, files, message, client, telling, gone=gone, pull_request=pull_request)
         _check_arrived(committed.remote, files)
         if tag:
             _tag(tag, committed, client)
@@ -126,7 +130,7 @@ def _repository(target: Repo, private: bool, client: Client) -> Remote:
 
 def _check_base(remote: Remote, files: Mapping[str, LocalFile], link: Link | None) -> None:
     """Raises `Stale` where pushing would put something aside that the user may not know of."""
-    if remote.is_empty or all(name in remote.files and remote.files[name].same_as(files[name]) for name in MODEL_FILES):
+    if remote.is_empty or _is_there(remote, files):
         return
     if link is None or link.repo != remote.repo:
         raise Stale(
@@ -147,8 +151,14 @@ def _check_base(remote: Remote, files: Mapping[str, LocalFile], link: Link | Non
         )  # fmt: skip
 
 
-def _check_tag_is_free(tag: str, remote: Remote, client: Client) -> None:
-    if tag and tag in _tags(remote.repo, client):
+def _is_there(remote: Remote, files: Mapping[str, LocalFile]) -> bool:
+    return all(name in remote.files and remote.files[name].same_as(files[name]) for name in MODEL_FILES)
+
+
+def _check_tag_is_free(tag: str, remote: Remote, files: Mapping[str, LocalFile], client: Client) -> None:
+    """Or that it names what is being pushed already, after a push that was interrupted."""
+    there = _tags(remote.repo, client).get(tag) if tag else None
+    if there and not (there == remote.commit and _is_there(remote, files)):
         raise HubError("{repo} has a version {tag} already. Choose another one.", repo=remote.repo, tag=shorten(tag))
 
 
@@ -159,11 +169,17 @@ def _tags(repo: str, client: Client) -> dict[str, str]:
 
 def _tag(tag: str, committed: Committed, client: Client) -> None:
     """Name the commit; where an answer was lost, the version that is there already is ours."""
-    client.ask(
-        lambda api: api.create_tag(committed.repo, tag=tag, revision=committed.commit, exist_ok=True),
-        what=committed.repo,
-    )
-    if _tags(committed.repo, client).get(tag) != committed.commit:
+
+    def named(api: HfApi) -> str:
+        import httpx2
+
+        api.create_tag(committed.repo, tag=tag, revision=committed.commit, exist_ok=True)
+        for each in api.list_repo_refs(committed.repo).tags:
+            if each.name == tag:
+                return str(each.target_commit)
+        raise httpx2.RemoteProtocolError("somebody else has answered")
+
+    if client.ask(named, what=committed.repo) != committed.commit:
         raise HubError(
             "The checkpoint was pushed to {repo}, but {tag} names another version there. Choose another tag.",
             repo=committed.repo, tag=shorten(tag),

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from seg_demo.errors import UserError
 
 LONGEST = 160  # characters of what the Hub says that is passed on
+MOST_READ = 4000  # of which those are taken
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that may be another one soon
-# Tokens, and what follows the "?" of an address, which may be a signature that opens the file to everybody.
-_SECRETS = re.compile(r"hf_\w+|\bBearer\s+\S+|(?<=\w)\?\S+", re.IGNORECASE)
+# Tokens, what follows the "?" of an address, which may be a signature that opens the file to everybody, and whatever is
+# as long as a token, which may be one in other letters.
+_SECRETS = re.compile(r"hf_\S+|\bBearer\s+\S+|\?\S+|\S{36,}", re.IGNORECASE)
+UNEXPECTED = (TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""What an answer of another form than the Hub's ends in, where it is taken apart."""
 
 
 class HubError(UserError):
@@ -51,19 +56,47 @@ def is_the_hubs(error: BaseException) -> bool:
     import httpx2
     from huggingface_hub import errors
 
-    kinds = (httpx2.HTTPError, errors.OfflineModeIsEnabled, errors.EntryNotFoundError, ValueError, KeyError)
-    return any(isinstance(each, kinds) for each in chain(error)) or type(error) is RuntimeError
+    network = (httpx2.HTTPError, httpx2.InvalidURL, errors.OfflineModeIsEnabled, errors.EntryNotFoundError)
+    if any(isinstance(each, network) for each in chain(error)):
+        return True
+    if any(isinstance(each, OSError) for each in chain(error)):
+        return False
+    known = any(isinstance(each, ValueError | RuntimeError | KeyError) for each in chain(error))
+    return known or any(isinstance(each, UNEXPECTED) and _in_the_client(each) for each in chain(error))
+
+
+def _in_the_client(error: BaseException) -> bool:
+    """Whether it was the client that failed; it takes answers to be what it expects."""
+    if isinstance(error, RecursionError):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and "huggingface_hub" in Path(trace.tb_frame.f_code.co_filename).parts
+
+
+def not_understood(what: str) -> HubError:
+    """For an answer of another form than the Hub's."""
+    return HubError(
+        "What the Hub answers about {what} is not understood. Try again later, or choose another repository.", what=what
+    )
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same question may be answered the next time."""
     import httpx2
 
+    kinds = tuple(chain(error))
     status = status_of(error)
     if status is not None:
         return status in TRANSIENT
+    if any(isinstance(each, httpx2.UnsupportedProtocol) for each in kinds):
+        return False  # It redirects to where nobody follows.
     # An answer that is no JSON comes from a proxy, or was cut off.
-    return any(isinstance(each, httpx2.TransportError | json.JSONDecodeError) for each in chain(error))
+    if any(isinstance(each, httpx2.TransportError | json.JSONDecodeError | UnicodeDecodeError) for each in kinds):
+        return True
+    # Without a cause, it says that another thread has closed the connections of both.
+    return type(error) is RuntimeError and error.__cause__ is None
 
 
 def asked_to_wait(error: BaseException) -> float | None:
@@ -127,12 +160,14 @@ def told(error: BaseException, what: str, signed_in: bool) -> UserError:
         )  # fmt: skip
     if is_a(httpx2.TimeoutException):
         return Unreachable("The Hub does not answer. Try again later; what is on this computer is as it was.")
+    if is_a(json.JSONDecodeError, UnicodeDecodeError, httpx2.UnsupportedProtocol, httpx2.InvalidURL):
+        return Unreachable("What answers is not the Hub, but perhaps a proxy. Check the network and try again.")
     if is_a(httpx2.TransportError):
         return Unreachable(
             "The Hub cannot be reached. Check the network and try again; what is on this computer works without it."
         )
-    if is_a(json.JSONDecodeError):
-        return Unreachable("What answers is not the Hub, but perhaps a proxy. Check the network and try again.")
+    if is_a(*UNEXPECTED):
+        return not_understood(what)
     reason = said(error)
     return HubError("The Hub refuses {what} ({reason}).", what=what, reason=reason)
 
@@ -140,5 +175,6 @@ def told(error: BaseException, what: str, signed_in: bool) -> UserError:
 def said(error: BaseException) -> str:
     """What the Hub said, in one line, without secrets and addresses' queries."""
     words = next((str(text) for each in chain(error) if (text := getattr(each, "server_message", None))), str(error))
-    line = " ".join(_SECRETS.sub("", words).split()) or type(error).__name__
+    shown = "".join(letter if letter.isprintable() else " " for letter in words[:MOST_READ])
+    line = " ".join(_SECRETS.sub("", shown).split()) or type(error).__name__
     return line.rstrip(".") if len(line) <= LONGEST else line[: LONGEST - 3] + "..."
