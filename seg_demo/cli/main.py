@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": ("seg_demo.cli.compare", "Compare two checkpoints on the same labelled pictures."),
     "metrics": ("seg_demo.cli.metrics", "Measure a folder of predictions against a folder of label maps."),
     "threshold": ("seg_demo.cli.threshold", "Choose the threshold of a class, and make masks with it."),
+    "export": ("seg_demo.cli.export", "Write a checkpoint as one file for other programs: ONNX, torch.export, a zip."),
     "data": ("seg_demo.cli.data", "Check, repair, convert, look at and download labelled pictures."),
     "hub": ("seg_demo.cli.hub", "Push checkpoints to the Hugging Face Hub, pull them, and compare both sides."),
     "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),

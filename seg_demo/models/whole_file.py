@@ -12,14 +12,14 @@ from seg_demo.errors import UserError
 
 
 @contextlib.contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
-    """Where to write what takes the place of `target` at the end: a hidden file beside it, with the same suffix.
+def whole_file(target: Path, suffix: str = "") -> Iterator[Path]:
+    """Where to write what takes the place of `target` at the end: a hidden file beside it.
 
-    After an error nothing is left of it, and what was at `target` is still there. Raises `UserError` where the disk
-    does not let us.
+    suffix: of that one, by default that of `target`. After an error nothing is left of it, and what was at `target` is
+    still there. Raises `UserError` where the disk does not let us.
     """
     # Of a long name only the beginning, as names end at 255 bytes.
-    staging = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(4)}{target.suffix}")
+    staging = target.parent / (f".{target.stem[:40]}.{secrets.token_hex(4)}{suffix or target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield staging
