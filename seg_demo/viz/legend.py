@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from math import ceil
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -29,13 +31,12 @@ def draw_legend(
     shown = range(len(classes)) if ids is None else ids
     room = max(1, min(LONGEST_NAME * size, width - 2 * gap - beside))
     entries = [(cut(classes.names[number], font, room), classes.colors[number]) for number in shown]
+    lengths = [beside + round(font.getlength(text)) + size * 4 // 3 for text, _ in entries]
+    counted = beside + round(font.getlength("+ 255"))
     kept = len(entries)
     while True:
         left_out = [f"+ {len(entries) - kept}"] if kept < len(entries) else []
-        texts = [text for text, _ in entries[:kept]] + left_out
-        places, ends = _places(
-            [beside + round(font.getlength(text)) + size * 4 // 3 for text in texts], width - 2 * gap
-        )
+        places, ends = _places(lengths[:kept] + [counted] * len(left_out), width - 2 * gap)
         if rows is None or ends <= rows or not kept:
             break
         kept -= 1
@@ -62,11 +63,12 @@ def _places(lengths: Sequence[int], width: int) -> tuple[list[tuple[int, int]], 
 
 
 def cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """A text of at most `width` pixels, of characters that can be seen."""
+    """A text of at most `width` pixels, of characters that can be seen; one character stays in any case."""
     text = "".join(character if character.isprintable() else "�" for character in text)
-    while font.getlength(text) > width and len(text) > 1:
-        text = text[:-2] + "…"
-    return text
+    if len(text) < 2 or font.getlength(text) <= width:
+        return text
+    fits = bisect_right(range(1, len(text)), width, key=lambda count: ceil(font.getlength(text[:count] + "…")))
+    return text[: max(1, fits)] + "…"
 
 
 def legend_font(size: int) -> ImageFont.FreeTypeFont:

@@ -16,7 +16,7 @@ _BROKEN = re.compile(r"[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")  # halves of c
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\\": "&#92;", "$": "&#36;"}
 _MARKS = re.compile(r'[&<>"\\$`*\[\]|~#]|(?<![^\W_])_|_(?![^\W_])')
 # Addresses become links by themselves, escaped or not, unless something stands in them that nobody sees.
-_ADDRESSES = re.compile(r"(?<=/)(?=/)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+_ADDRESSES = re.compile(r"(?<=/)(?=/)|(?<=www)(?=\.)|(?<=@)|(?<=\w\.)(?=[^\W\d_]{2})", re.IGNORECASE)
 GAP = "\u200b"
 
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from seg_demo.checkpoint.card.markdown import one_line
+from seg_demo.checkpoint.card.network import names
 from seg_demo.checkpoint.config import CheckpointConfig
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def front_matter(name: str, config: CheckpointConfig, licence: str) -> str:
         license=licence or None,
         library_name="seg_demo",
         pipeline_tag=TASK,
-        tags=["semantic-segmentation", *_tags(config)],
+        tags=["semantic-segmentation", *filter(_TAG.fullmatch, names(config))],
         metrics=["mean_iou"],
         model_name=_text(name, "model") if results else None,
         eval_results=results or None,
@@ -64,12 +65,6 @@ def eval_results(metrics: dict[str, Any]) -> list[EvalResult]:
                 )
                 results.append(measured)
     return results[:MOST_RESULTS]
-
-
-def _tags(config: CheckpointConfig) -> list[str]:
-    """What it is built of: the architecture, and the backbone where it has one."""
-    parts = (config.architecture, config.arguments.get("backbone"))
-    return [part for part in parts if isinstance(part, str) and part != "none" and _TAG.fullmatch(part)]
 
 
 def _text(value: str, what: str) -> str:

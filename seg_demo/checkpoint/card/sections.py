@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from seg_demo.checkpoint.card import network
 from seg_demo.checkpoint.card.figures import FOLDED, measured
 from seg_demo.checkpoint.card.markdown import code_block, code_span, escaped, folded, one_line, table, told, words
 from seg_demo.checkpoint.card.swatches import swatch
@@ -114,9 +115,9 @@ def recipe(config: CheckpointConfig) -> str:
     """The network, everything else that training has noted, and the command."""
     architecture = ARCHITECTURES.get(config.architecture)
     title = f"{architecture.title}, " if architecture else ""
-    given = {key: value for key, value in config.arguments.items() if value not in ("none", None)}
-    arguments = f" with {told(given)}" if given else ""
-    lines = [f"- **network**: {title}{code_span(config.architecture)}{arguments}"]
+    arguments = network.arguments(config)
+    given = f" with {told(arguments)}" if arguments else ""
+    lines = [f"- **network**: {title}{code_span(config.architecture)}{given}"]
     left = {key: value for key, value in config.training.items() if key not in (*DATA, "about", "command")}
     lines += [f"- **{escaped(words(key))}**: {told(value)}" for key, value in left.items()]
     text = "\n".join(lines)
