@@ -26,6 +26,7 @@ COMMANDS = {
     "export": ("seg_demo.cli.export", "Write a checkpoint as one file for other programs: ONNX, torch.export, a zip."),
     "data": ("seg_demo.cli.data", "Check, repair, convert, look at and download labelled pictures."),
     "hub": ("seg_demo.cli.hub", "Push checkpoints to the Hugging Face Hub, pull them, and compare both sides."),
+    "space": ("seg_demo.cli.space", "Make the page a Space of the Hugging Face Hub, and ask how it is."),
     "draw": ("seg_demo.cli.draw", "Draw pictures of newts with their label maps."),
     "models": ("seg_demo.cli.models", "List the networks, or show the layers of one."),
 }
