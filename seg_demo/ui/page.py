@@ -17,6 +17,7 @@ from seg_demo.infer.library import Library
 from seg_demo.jobs.queue import Queue
 from seg_demo.jobs.slices import SliceRunner
 from seg_demo.jobs.workspace import Workspaces
+from seg_demo.ui.checkpoints.tab import CheckpointsTab
 from seg_demo.ui.finetune import limits
 from seg_demo.ui.finetune.tab import FineTuneTab
 from seg_demo.ui.i18n import I18N, text
@@ -42,8 +43,11 @@ def build_page(library: Library, workspaces: Workspaces, queue: Queue) -> gr.Blo
                 threshold = ThresholdTab(library, segment)
             with gr.Tab(text("finetune"), id="finetune") as finetune_tab:
                 finetune = FineTuneTab(visitors, library, queue)
-        threshold.wire(demo, tabs, threshold_tab, [segment_tab, finetune_tab], finetune.bench)
+            with gr.Tab(text("checkpoints_tab"), id="checkpoints") as checkpoints_tab:
+                checkpoints = CheckpointsTab(visitors, library)
+        threshold.wire(demo, tabs, threshold_tab, [segment_tab, finetune_tab, checkpoints_tab], finetune.bench)
         finetune.wire(demo, tabs, segment, [threshold.model])
+        checkpoints.wire(demo, tabs, checkpoints_tab, segment, threshold, finetune)
     _end_before_starting(demo)
     return demo
 

@@ -144,9 +144,94 @@ RUN_CSS = """
 @media (max-width: 560px) { .compared .classes :is(.bars, th:nth-child(2)) { display: none; } }
 """
 
+# The Checkpoints tab: what is known of one of them, forms, and a transfer that goes on.
+CHECKPOINTS_CSS = """
+.checkpoints-tab { --ft-error: #b91c1c; --ft-good: #047857; align-items: flex-start; gap: 22px; }
+.dark .checkpoints-tab { --ft-error: #fca5a5; --ft-good: #6ee7b7; }
+@media (min-width: 900px) {
+  .checkpoints-tab { flex-wrap: nowrap !important; }
+  /* What is chosen at the end of a long list is seen beside it. */
+  .cp-chosen {
+    position: sticky; top: 0; max-height: 100vh; overflow: hidden auto; flex-wrap: nowrap; scrollbar-width: thin;
+    padding-bottom: 12px;
+  }
+  .cp-chosen > * { flex: none; }
+}
+.checkpoints-tab .block:has(> .html-container), .checkpoints-tab .html-container { padding: 0; }
+.checkpoints-tab .cp-account { align-items: center; min-height: 0; }
+.cp-account p { margin: 0; font-size: 0.9rem; color: var(--body-text-color-subdued); overflow-wrap: anywhere; }
+.cp-account:not(:has(p, button)) { display: none; }
+#cp-login { flex: 0 0 auto; width: auto; }
+.cp-buttons { flex-wrap: wrap; gap: 8px !important; }
+.cp-buttons > button { flex: 0 0 auto; width: auto; min-width: 6.5rem; padding-inline: 14px; }
+.cp-buttons:not(:has(button)), .cp-undo:not(:has(button)) { display: none; }
+.cp-undo { justify-content: flex-start; }
+.cp-undo > button { flex: 0 1 auto; width: auto; max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
+.cp-line { align-items: flex-end; }
+.cp-line > button { flex: 0 0 auto; width: auto; min-height: 42px; }
+:is(#cp-pull, #cp-push, #cp-export, #cp-rename) { align-self: flex-start; width: auto; min-width: 10rem; }
+#cp-file { display: none; }
+.cp-nothing { padding: 40px 20px; text-align: center; color: var(--body-text-color-subdued); }
+.cp-details {
+  display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; overflow-wrap: anywhere;
+  color: var(--body-text-color);
+}
+.cp-details :is(h2, h3, h4, h5, h6, p, dl, dd, ul, ol, pre, table) { margin: 0; }
+.cp-details h2 { font-size: 1.15rem; font-weight: 650; }
+.cp-details h3 { font-size: 0.95rem; font-weight: 600; padding-bottom: 6px; }
+.cp-details .quiet { color: var(--body-text-color-subdued); font-size: 0.92rem; margin-top: 2px; }
+.cp-details .cp-problem { color: var(--ft-error); }
+.cp-details section, .cp-details > details { border-top: 1px solid var(--border-color-primary); padding-top: 12px; }
+.cp-details dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 200px), 1fr)); gap: 6px 20px; }
+.cp-details dl > div { min-width: 0; }
+.cp-details dt { font-size: 0.8rem; color: var(--body-text-color-subdued); }
+.cp-details dd { font-size: 0.92rem; }
+.cp-details section > dl + .scroll, .cp-details details > dl + .scroll { margin-top: 10px; }
+.cp-details :is(.cp-classes, .cp-files) { width: 100%; border-collapse: collapse; font-size: 0.92rem; }
+.cp-details :is(th, td) {
+  text-align: left; font-weight: 400; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--border-color-primary);
+}
+.cp-details tr:last-child > :is(th, td) { border-bottom: 0; }
+.cp-details :is(.cp-classes, .cp-files) td:last-child { text-align: right; white-space: nowrap; padding-right: 0; }
+.cp-details .bars { width: 50%; }
+.cp-details progress {
+  display: block; width: 100%; height: 8px; border: 0; border-radius: 4px; overflow: hidden; appearance: none;
+  background: var(--border-color-primary);
+}
+.cp-details progress::-webkit-progress-bar { background: var(--border-color-primary); }
+.cp-details progress::-webkit-progress-value { background: var(--primary-500); }
+.cp-details progress::-moz-progress-bar { background: var(--primary-500); }
+.cp-details .scroll { max-height: 330px; overflow: auto; scrollbar-width: thin; }
+.cp-details summary { cursor: pointer; font-size: 0.95rem; font-weight: 600; min-height: 28px; }
+.cp-details details > :not(summary) { margin-top: 8px; }
+.cp-card { display: grid; grid-template-columns: minmax(0, 1fr); gap: 9px; font-size: 0.92rem; line-height: 1.5; }
+.cp-card :is(h3, h4, h5, h6) { font-size: 0.95rem; font-weight: 600; padding: 6px 0 0; }
+.cp-card :is(ul, ol) { padding-left: 1.3rem; list-style: revert; }
+.cp-card pre {
+  padding: 8px 12px; border-radius: var(--radius-md); background: var(--background-fill-secondary); overflow: auto;
+  font-size: 0.85rem;
+}
+.cp-card code { font-family: var(--font-mono); font-size: 0.9em; overflow-wrap: anywhere; }
+.cp-card pre code { white-space: pre; overflow-wrap: normal; }
+.cp-card table { border-collapse: collapse; font-size: 0.9rem; }
+.cp-card thead th { font-weight: 600; }
+.cp-details a, .status-row a { color: var(--link-text-color); text-decoration: underline; }
+/* A transfer may take long: its line stays on top of the tab and does not float over the rest. */
+.status-row:has(#cp-transfer-status progress) {
+  position: sticky; top: 0; bottom: auto; left: auto; transform: none; width: 100%; box-shadow: none; animation: none;
+  border-color: var(--primary-500);
+}
+.status-row:has(#cp-transfer-status) .status { overflow-wrap: anywhere; }
+:is(#cp-stop, #cp-transfer-stop) { flex: 0 0 auto; min-width: 6rem; }
+@media (max-width: 899px) {
+  .cp-buttons > button { flex: 1 1 40%; min-height: 44px; }
+}
+"""
+
 CSS = (
     CHECK_CSS
     + RUN_CSS
+    + CHECKPOINTS_CSS
     + """
 .gradio-container { width: 100%; max-width: 1680px !important; margin: 0 auto !important; }
 .gradio-container > .main { width: 100%; max-width: none !important; padding: 14px 24px !important; }

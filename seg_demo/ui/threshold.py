@@ -67,6 +67,7 @@ class ThresholdTab(ThresholdForm):
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         held = [self.look, self.value]
         of_segment = [self.segment.read, self.segment.model, gr.Number(0, visible=False), *held]
+        of_opened = [self.segment.read, self.model, gr.Number(0, visible=False), *held]
         shown_there = replacing(5, _2=SHOWN_IN_SEGMENT)
         starts = [
             (self.picture.input, self.bring, [self.picture, self.model, *held], None),
@@ -90,9 +91,14 @@ class ThresholdTab(ThresholdForm):
             start(None, cancels=[run for run in (*runs, first, linked) if run is not own_run], **quiet)
         self.status.stop.click(self.stopped, self.look, shown, cancels=[*runs, first, linked], **quiet)
         self.saves.wire(self.planes, self.kept, self.show, held, shown)
+        self._with_model = {"inputs": of_opened, "outputs": shown, "js": shown_there, **private}
         tab.select(None, None, None, js=REMEMBER, **quiet)
         for other in others:
             other.select(None, None, None, js=FORGET_LINK, **quiet)
+
+    def follow(self, event: Any) -> None:
+        """Show what the picker of the model holds after `event`, which has changed it and opened this tab."""
+        event.then(self.open_with, **self._with_model)
 
     # What is looked at -----------------------------------------------------------------------------------
 
@@ -144,6 +150,15 @@ class ThresholdTab(ThresholdForm):
             return
         own_class = self.same_class(look, model)
         yield from self.show(lambda: replace(there(look), model=model, class_name=own_class), look, value, request)
+
+    def open_with(
+        self, shown: list[str], model: str, index: float, look: Look | None, value: LabValue | None, request: gr.Request
+    ) -> Iterator[Updates]:
+        """Another model for the picture here, or where there is none, for the one that the Segment tab shows."""
+        if look is None and shown:
+            yield from self.bring_segment(shown, model, index, look, value, request)
+        else:
+            yield from self.choose_model(model, look, value, request)
 
     def choose_class(
         self, class_name: str, look: Look | None, value: LabValue | None, request: gr.Request

@@ -1,0 +1,286 @@
+"""The Checkpoints tab, in a browser and beside a Hub: the list, the details, what is done here, and both ways."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_server import HubServer
+from hub_server.client import use as use_hub
+
+from seg_demo.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
+from seg_demo.classes import ClassMap
+from seg_demo.hub.account import Account
+from seg_demo.hub.push import push
+from seg_demo.infer.library import Library
+from seg_demo.jobs.workspace import Workspaces
+from seg_demo.models import build_model
+from seg_demo.palettes import CLASS_MAPS
+from seg_demo.ui.page import serve
+
+HOSTILE = ("background", "<img src=x onerror=alert(1)>", "${alert(2)}")
+Open = Callable[..., Any]
+
+
+def model(folder: Path, seed: int, classes: ClassMap = CLASS_MAPS["newts-species"], width: int = 4) -> Path:
+    """An untrained checkpoint, with figures."""
+    import torch
+
+    figures = {"mean_iou": 0.741, **{f"iou_{name}": 0.7 for name in classes.names}}
+    config = CheckpointConfig(
+        "unet", {"width": width, "depth": 2}, "multiclass", classes, training={"about": f"The {seed}th.", "seed": seed},
+        metrics={"validation, 12 pictures": figures},
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return save_checkpoint(folder, build_model("unet", config.num_outputs, width=width, depth=2), config)
+
+
+@pytest.fixture(scope="module")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """A Hub on 127.0.0.1; this computer is logged in there as alice."""
+    folder = tmp_path_factory.mktemp("hub")
+    with HubServer(folder / "server") as server, pytest.MonkeyPatch.context() as patch:
+        use_hub(server, patch, folder / "home")
+        patch.setenv("HF_TOKEN", server.token("alice"))
+        yield server
+    assert not server.errors, f"the server failed: {server.errors!r}"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, alice: HubServer) -> Path:
+    """Where the page has its checkpoints: one in each state, two that only the Hub has, and one with odd names."""
+    folder = tmp_path_factory.mktemp("page") / "checkpoints"
+    account, elsewhere = Account(alice.token("alice")), folder.parent / "elsewhere"
+    for seed, name in enumerate(("equal", "older", "newer", "both"), 1):
+        push(model(folder / name, seed), f"alice/{name}", account=account)
+    for seed, name in enumerate(("older", "both"), 11):
+        push(model(elsewhere / name, seed), f"alice/{name}", account=account, overwrite=True)
+    for seed, name in enumerate(("newer", "both"), 21):
+        shutil.copy(model(elsewhere / f"{name} here", seed) / "model.safetensors", folder / name)
+    for seed, name in enumerate(("leaves", "cells"), 31):
+        push(model(elsewhere / name, seed), f"alice/{name}", account=account, private=name == "cells")
+    model(folder / "first try", 41, ClassMap(HOSTILE, ((0, 0, 0), (200, 60, 60), (60, 120, 200))))
+    shutil.copytree(Path(__file__).parents[1] / "checkpoints" / "newts-binary", folder / "newts-binary")
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def url(root: Path) -> Iterator[str]:
+    """A page on one's own computer."""
+    demo = serve(Library(root / "checkpoints"), "127.0.0.1", workspaces=Workspaces(root), block=False)
+    yield demo.local_url
+    demo.close()
+
+
+@pytest.fixture
+def visit(browser: Any, url: str) -> Iterator[Open]:
+    """Opens the tab in a browser of its own; `of`: in the browser of another page."""
+    contexts = []
+    dialogs: list[str] = []
+
+    def open_(address: str = url, of: Any = None, **options: Any) -> Any:
+        if of is None:
+            contexts.append(browser.new_context(**{"locale": "en-US", **options}))
+        page = (of.context if of else contexts[-1]).new_page()
+        page.set_default_timeout(30_000)
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("pageerror", lambda error: dialogs.append(str(error)))
+        page.goto(address)
+        page.locator("button[role=tab][data-tab-id=checkpoints]").click()
+        page.wait_for_selector("#cp-shelf [data-state=ready]")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not dialogs
+
+
+def asked(page: Any) -> None:
+    page.wait_for_selector("#cp-shelf [data-asked=asked]")
+
+
+def row(page: Any, name: str) -> Any:
+    return page.locator(f"#cp-shelf .shelf-row[data-key='{name}']")
+
+
+def state(page: Any, name: str) -> str | None:
+    return row(page, name).get_attribute("data-sync")
+
+
+def choose(page: Any, key: str, title: str = "") -> None:
+    row(page, key).click()
+    titled(page, title or key)
+
+
+def titled(page: Any, title: str) -> None:
+    """The details of this one, which may be behind another part."""
+    page.wait_for_selector(f"#cp-details h2:text-is('{title}')", state="attached")
+
+
+def part(page: Any, name: str) -> None:
+    page.click(f"#cp-parts button[role=tab][data-tab-id={name}]")
+
+
+def told(page: Any, words: str, transfer: bool = False) -> None:
+    page.wait_for_selector(f'#cp{"-transfer" if transfer else ""}-status:has-text("{words}")')
+
+
+def choices(page: Any, picker: str) -> list[str]:
+    page.click(f"{picker} input")
+    found = page.locator("ul[role=listbox] li").all_inner_texts()
+    page.keyboard.press("Escape")
+    return [choice.lstrip("✓ \n") for choice in found]
+
+
+def test_what_is_here_and_there_side_by_side(visit: Open, alice: HubServer) -> None:
+    before = len(alice.requests)
+    page = visit()
+    asked(page)
+    states = {name: state(page, name) for name in ("equal", "older", "newer", "both", "first try", "hub:alice/cells")}
+    assert states == {
+        "equal": "equal", "older": "remote newer", "newer": "local newer", "both": "diverged",
+        "first try": "local only", "hub:alice/cells": "remote only",
+    }  # fmt: skip
+    assert "private" in row(page, "hub:alice/cells").inner_text()
+    assert "private" not in row(page, "hub:alice/leaves").inner_text()
+    link = row(page, "equal").locator("a")
+    assert link.get_attribute("href") == f"{alice.url}/alice/equal"
+    assert "Signed in to the Hub as alice" in page.locator("#cp-account").inner_text()
+    assert "bundled" in row(page, "newts-binary").inner_text()
+    # All of it by keyboard: Tab leads to one row, arrows to the others, Enter chooses.
+    row(page, "newts-binary").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#cp-details h2:text-is('equal')")
+    assert row(page, "equal").get_attribute("aria-selected") == "true"
+    assert page.locator("#cp-shelf .shelf-row[tabindex='0']").count() == 1
+    details = page.locator("#cp-details").inner_text()
+    for words in ("0.741", "akahara", "pushed 20", "model.safetensors", "validation, 12 pictures"):
+        assert words in details, words
+    # Nothing was asked before the tab was opened, and only in alice's name.
+    requests = alice.requests[before:]
+    assert requests
+    assert {request.token for request in requests} == {alice.token("alice")}
+
+
+def test_odd_names_are_words(visit: Open) -> None:
+    page = visit()
+    choose(page, "first try")
+    for name in HOSTILE:
+        assert name in page.locator("#cp-details").inner_text()
+    page.locator("#cp-details summary:has-text('Model card')").click()
+    assert HOSTILE[1] in page.locator("#cp-details .cp-card").inner_text()
+    assert page.locator("#cp-details img, #cp-shelf img, #cp-details script").count() == 0
+
+
+def test_renamed_deleted_brought_back_exported_and_imported(visit: Open, root: Path, tmp_path: Path) -> None:
+    model(root / "checkpoints" / "draft", 51)
+    page = visit()
+    choose(page, "newts-binary")
+    assert not page.locator("#cp-delete").is_visible()
+    choose(page, "draft")
+    part(page, "rename")
+    page.fill("#cp-name :is(input, textarea)", "../evil")
+    page.click("#cp-rename")
+    told(page, "A checkpoint cannot be called '../evil'")
+    page.fill("#cp-name :is(input, textarea)", "final")
+    page.click("#cp-rename")
+    told(page, "draft is called final now.")
+    titled(page, "final")
+    assert row(page, "final").get_attribute("aria-selected") == "true"
+    assert not (root / "checkpoints" / "draft").exists()
+    part(page, "export")
+    with page.expect_download() as download:
+        page.click("#cp-export")
+    download.value.save_as(tmp_path / "final.zip")
+    assert "final/model.safetensors" in zipfile.ZipFile(tmp_path / "final.zip").namelist()
+    page.click("#cp-delete")
+    told(page, "final was deleted.")
+    assert row(page, "final").count() == 0
+    page.click("#cp-undo")
+    told(page, "final is back.")
+    assert (root / "checkpoints" / "final" / "model.safetensors").is_file()
+    page.click("#cp-import-box > button")
+    page.set_input_files("#cp-import input[type=file]", str(tmp_path / "final.zip"))
+    told(page, "Imported as final-2")
+    titled(page, "final-2")
+    page.click("#cp-use")
+    page.wait_for_function("document.querySelector('#model input').value === 'final-2'")
+    assert {"final", "final-2"} <= set(choices(page, "#model"))
+
+
+def test_pushed_and_pulled(visit: Open, alice: HubServer, root: Path) -> None:
+    folder = model(root / "checkpoints" / "pond", 61)
+    page = visit()
+    asked(page)
+    choose(page, "pond")
+    part(page, "push")
+    assert page.input_value("#cp-repo :is(input, textarea)") == "alice/pond"
+    assert page.locator("#cp-private input").is_checked()
+    page.fill("#cp-tag :is(input, textarea)", "v1")
+    page.dblclick("#cp-push")
+    told(page, "pond was pushed:", transfer=True)
+    page.wait_for_selector("#cp-shelf .shelf-row[data-key=pond][data-sync=equal]")
+    assert alice.repo("alice/pond").private
+    assert alice.files("alice/pond")["model.safetensors"] == (folder / "model.safetensors").read_bytes()
+    assert "v1" in alice.repo("alice/pond").tags
+    # What somebody else has pushed meanwhile is not overwritten, unless that is said.
+    alice.put("alice/pond", {"config.json": b"{}"}, user="bob")
+    page.click("#cp-push")
+    told(page, "alice/pond has changed since this checkpoint was last there.", transfer=True)
+    page.check("#cp-overwrite input")
+    page.click("#cp-push")
+    told(page, "pond was pushed:", transfer=True)
+    # What only the Hub has.
+    choose(page, "hub:alice/leaves", "alice/leaves")
+    page.click("#cp-pull-this")
+    told(page, "alice/leaves was pulled as leaves", transfer=True)
+    page.wait_for_selector("#cp-shelf .shelf-row[data-key=leaves][aria-selected=true][data-sync=equal]")
+    assert load_checkpoint(root / "checkpoints" / "leaves").config.training["seed"] == 31
+    # Found by a search, under a name that is taken, and then under another.
+    page.click("#cp-pull-box > button")
+    page.fill("#cp-search :is(input, textarea)", "cells")
+    page.keyboard.press("Enter")
+    page.locator(".found-row[data-repo='alice/cells']").click()
+    page.wait_for_function("document.querySelector('#cp-pull-name :is(input, textarea)').value === 'cells'")
+    page.fill("#cp-pull-name :is(input, textarea)", "leaves")
+    page.click("#cp-pull")
+    told(page, "There is another checkpoint leaves already.", transfer=True)
+    page.fill("#cp-pull-name :is(input, textarea)", "tissue")
+    page.click("#cp-pull")
+    told(page, "alice/cells was pulled as tissue", transfer=True)
+    page.click("#cp-use")
+    assert {"leaves", "tissue"} <= set(choices(page, "#model"))
+    everything = page.content() + json.dumps(page.evaluate("JSON.stringify(window.gradio_config ?? {})"))
+    assert alice.token("alice") not in everything
+
+
+def test_without_the_hub_everything_here_works(visit: Open, alice: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seg_demo.hub import patience
+
+    monkeypatch.setattr(patience, "PATIENCE", patience.Patience(timeout=2, tries=1))
+    alice.close()
+    try:
+        page = visit()
+        page.click("#cp-shelf [data-act=ask]")
+        page.wait_for_selector("#cp-shelf [data-asked=failed]")
+        line = page.locator("#cp-shelf .shelf-told").inner_text()
+        assert line == "The Hub cannot be reached. Everything here works all the same."
+        assert {state(page, "equal"), state(page, "first try")} == {"unknown"}
+        choose(page, "equal")
+        part(page, "push")
+        page.click("#cp-push")
+        told(page, "The Hub cannot be reached.", transfer=True)
+    finally:
+        alice.start()
+    page.click("#cp-shelf [data-act=ask]")
+    asked(page)
+    assert state(page, "equal") == "equal"
