@@ -257,7 +257,7 @@ class Space:
             [sys.executable, str(ROOT / "tests" / "lent_page.py"), str(home)],
             env=environment, stdout=self.log, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        self.url = wait(lambda: self.said.partition("READY ")[2].strip() or self.server.poll() is not None)
+        self.url = wait(lambda: self.said.partition("READY ")[2].strip() or self.server.poll() is not None, 240)
         assert isinstance(self.url, str), self.said
 
     @property
