@@ -456,3 +456,13 @@ def test_gradios_photos_are_shown_though_they_lie_elsewhere(started: tuple[str, 
     photo = EVERYDAY_EXAMPLES[0]
     with urllib.request.urlopen(f"{started[0].rstrip('/')}/gradio_api/file={photo}", timeout=30) as answer:
         assert answer.read() == photo.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("space", "sent"), [("alice/page", "None"), ("", CANARY)])
+def test_the_owners_token_is_not_taken_on_a_space(space: str, sent: str) -> None:
+    code = "import app; from huggingface_hub.utils._headers import get_token_to_send as sent; print(sent(None))"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "SPACE"))}
+    kept |= {"HF_TOKEN": CANARY} | ({"SPACE_ID": space} if space else {})
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=kept, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == sent
