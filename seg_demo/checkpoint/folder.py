@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from seg_demo.checkpoint.card import model_card
 from seg_demo.checkpoint.config import MAX_CONFIG_BYTES, CheckpointConfig, read_config
 from seg_demo.checkpoint.exchange import replace_folder
 from seg_demo.checkpoint.link import LINK_FILE
+from seg_demo.checkpoint.unfinished import unfinished
 from seg_demo.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,30 +96,26 @@ def placing(folder: Path) -> Iterator[Path]:
     see `check_replaceable`.
     """
     check_replaceable(folder)
-    staging = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        staging.chmod(0o755)  # mkdtemp makes it private
-        yield staging
-        if (folder / LINK_FILE).is_file() and not (staging / LINK_FILE).exists():
-            shutil.copyfile(folder / LINK_FILE, staging / LINK_FILE)
-        for path in (*staging.rglob("*"), staging):
-            if path.is_file():
-                path.chmod(0o644)  # safetensors makes it private, too
-            sync(path)
-        old = replace_folder(staging, folder)
-        sync(folder.parent)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+        with unfinished(f".{folder.name}.", folder.parent) as staging:
+            staging.chmod(0o755)  # It was made private.
+            yield staging
+            if (folder / LINK_FILE).is_file() and not (staging / LINK_FILE).exists():
+                shutil.copyfile(folder / LINK_FILE, staging / LINK_FILE)
+            for path in (*staging.rglob("*"), staging):
+                if path.is_file():
+                    path.chmod(0o644)  # safetensors makes it private, too
+                sync(path)
+            old = replace_folder(staging, folder)
+            sync(folder.parent)
+            if old is not None:
+                shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise UserError(
             "The checkpoint {folder} could not be written ({reason}). Free some space or choose another folder.",
             folder=folder, reason=error.strerror or error,
         ) from None  # fmt: skip
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 def check_replaceable(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from seg_demo.checkpoint import Checkpoint
 from seg_demo.checkpoint.card import model_card
 from seg_demo.checkpoint.folder import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE
+from seg_demo.checkpoint.unfinished import unfinished
 from seg_demo.errors import UserError
 from seg_demo.hub.files import LocalFile, local_file
 from seg_demo.hub.pictures import sample_pictures
@@ -25,19 +26,17 @@ def staged(
     Config and weights are copies: what changes meanwhile is not pushed half. pictures: photos for the card. Raises
     `UserError`.
     """
-    staging = Path(tempfile.mkdtemp(prefix="seg_demo-push-"))
     try:
-        for name in (CONFIG_FILE, WEIGHTS_FILE):
-            shutil.copyfile(folder / name, staging / name)
-        samples = sample_pictures(checkpoint, pictures, staging)
-        card = model_card(checkpoint.name, checkpoint.config, repo=repo, licence=licence, pictures=samples)
-        (staging / CARD_FILE).write_text(card, "utf-8")
-        names = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, *samples)
-        yield {name: local_file(staging / name, name) for name in names}
+        with unfinished("seg_demo-push-", Path(tempfile.gettempdir())) as staging:
+            for name in (CONFIG_FILE, WEIGHTS_FILE):
+                shutil.copyfile(folder / name, staging / name)
+            samples = sample_pictures(checkpoint, pictures, staging)
+            card = model_card(checkpoint.name, checkpoint.config, repo=repo, licence=licence, pictures=samples)
+            (staging / CARD_FILE).write_text(card, "utf-8")
+            names = (CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, *samples)
+            yield {name: local_file(staging / name, name) for name in names}
     except OSError as error:
         raise UserError(
             "The files to push could not be prepared ({reason}). Free some space and try again.",
             reason=error.strerror or error,
         ) from None  # fmt: skip
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
