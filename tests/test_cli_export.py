@@ -108,6 +108,13 @@ def test_a_zip(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert file.namelist() == ["newts/config.json", "newts/model.safetensors", "newts/README.md"]
 
 
+def test_help_names_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    names = list(FORMATS)
+    assert f"{', '.join(names[:-1])} or {names[-1]}" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

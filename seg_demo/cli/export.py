@@ -12,10 +12,9 @@ from seg_demo.cli.text import write
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from seg_demo.checkpoint.export import FORMATS
-
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint folder")
-    parser.add_argument("--format", required=True, metavar="NAME", help=f"one of {', '.join(FORMATS)}")
+    # The names of FORMATS, without what it takes to import them.
+    parser.add_argument("--format", required=True, metavar="NAME", help="onnx, torch-export, safetensors or zip")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write, or to replace")
     parser.add_argument(
         "--size", type=picture_size, metavar="HxW",
