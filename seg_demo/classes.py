@@ -16,8 +16,9 @@ IGNORE_INDEX = 255
 MAX_CLASSES = 255  # a label map is uint8 and 255 is taken
 MAX_NAME_LENGTH = 200  # of a class, and of any other name that a checkpoint holds
 
-# Control characters, what ends a line, and halves of characters, which no file in UTF-8 can hold.
-_NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Control characters, what ends a line, what turns the direction of all that follows, and halves of characters, which no
+# file in UTF-8 can hold.
+_NOT_IN_A_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Color = tuple[int, int, int]
 Task = Literal["binary", "multiclass"]

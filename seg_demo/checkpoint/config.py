@@ -17,7 +17,9 @@ from seg_demo.models.registry import ARCHITECTURES
 from seg_demo.registry import look_up
 
 MAX_CONFIG_BYTES = 1 << 20
-_ONE_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_NAME_LENGTH}}}")
+MOST_DIGITS = 20  # of a whole number
+DEEPEST = 32  # objects and lists inside each other
+_ONE_LINE = re.compile(rf"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{{1,{MAX_NAME_LENGTH}}}")
 
 
 class ConfigError(UserError):
@@ -99,14 +101,41 @@ def parse_config(content: bytes, where: str) -> CheckpointConfig:
     if len(content) > MAX_CONFIG_BYTES:
         raise ConfigError("{path} is larger than 1 MB, which no config is. Take another checkpoint.", path=where)
     try:
-        document = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_whole)
         # Written again, numbers beyond a float (1e999) and halves of characters show: no file could hold them.
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise ConfigError(
             "{path} is not valid JSON: it is damaged or was edited by hand. Copy the checkpoint again.", path=where
         ) from None
+    if _is_deep(document):
+        raise ConfigError(
+            "{path} is nested more than {most} deep, which no config is. Take another checkpoint.",
+            path=where, most=DEEPEST,
+        )  # fmt: skip
     return _Reader(where).config(document)
+
+
+def _is_deep(document: object) -> bool:
+    """Whether it holds more layers than whatever writes it again, shows it or copies it can take."""
+    layer = [document]
+    for _ in range(DEEPEST):
+        layer = [
+            part
+            for each in layer
+            if isinstance(each, dict | list)
+            for part in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not layer:
+            return False
+    return True
+
+
+def _whole(digits: str) -> int:
+    """Raises `ValueError` for a number that no other program can read, and none can show."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(digits[:MOST_DIGITS])
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> float:

@@ -14,8 +14,8 @@ from pathlib import Path
 from seg_demo.errors import UserError, shorten
 
 PREFIX = 8  # bytes, little-endian: the length of the header that follows
-LARGEST_HEADER = 4 << 20
-MOST_TENSORS = 20_000
+LARGEST_HEADER = 1 << 20  # ten times those of the largest networks
+MOST_TENSORS = 10_000
 LARGEST_NUMBER = 1 << 62  # of a shape, and of a place in the file
 DTYPES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4,

@@ -11,6 +11,8 @@ from typing import Literal
 LINK_FILE = ".hub.json"
 """In the folder of the checkpoint, so that it moves with it; never pushed and never exported."""
 LARGEST = 1 << 16  # bytes; more is not read
+LAST_TIME = 1e11  # seconds since 1970, which a calendar still knows
+_ELSEWHERE = re.compile(r"[/\\:\0]|^\.\.?$")  # in the name of a file: it would lie in another folder
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -40,19 +42,19 @@ def read_link(folder: Path) -> Link | None:
         link = Link(**document)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
+    if not isinstance(link.local, dict) or not isinstance(link.remote, dict):
+        return None
     texts = (link.repo, link.commit, link.layout)
-    hashes = (*_values(link.local), *_values(link.remote), link.commit)
+    hashes = (*link.local.values(), *link.remote.values(), link.commit)
     sound = (
         all(isinstance(text, str) for text in texts)
         and all(isinstance(value, str) and _HASH.fullmatch(value) for value in hashes)
         and link.action in ("pushed", "pulled")
+        and not any(_ELSEWHERE.search(name) for name in link.local)  # Those are read.
         and type(link.when) in (int, float)
+        and 0 <= link.when < LAST_TIME
     )
     return link if sound else None
-
-
-def _values(table: object) -> list[object]:
-    return list(table.values()) if isinstance(table, dict) else [None]
 
 
 def write_link(folder: Path, link: Link) -> None:

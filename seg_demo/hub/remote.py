@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from seg_demo.checkpoint.folder import CONFIG_FILE, WEIGHTS_FILE
+from seg_demo.errors import UserError
 from seg_demo.hub.client import Client
 from seg_demo.hub.files import LocalFile
 from seg_demo.hub.repo import Repo
-from seg_demo.hub.trouble import HubError, NotThere
+from seg_demo.hub.trouble import UNEXPECTED, HubError, NotThere, not_understood
 
 MOST_FILES = 10_000
 LIBRARIES = {"seg_demo": "seg_demo", "segmentation-models-pytorch": "smp", "transformers": "transformers"}
 """Libraries as the Hub calls them -> the layout that their checkpoints have there."""
+LARGEST = 1 << 60  # bytes; what is said to be larger is no file
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,10 @@ def look_at(repo: Repo, client: Client) -> Remote:
         lambda api: api.repo_info(repo.id, revision=repo.revision or None, repo_type=repo.kind, files_metadata=True),
         what=str(repo),
     )
-    return _remote(repo, info)
+    try:
+        return _remote(repo, info)
+    except (*UNEXPECTED, ValueError):
+        raise not_understood(repo.id) from None
 
 
 def look_if_there(repo: Repo, client: Client) -> Remote | None:
@@ -90,17 +97,17 @@ def _remote(repo: Repo, info: Any) -> Remote:
     siblings = info.siblings or []
     if len(siblings) > MOST_FILES:
         raise HubError("{repo} has more than {most} files. Choose another repository.", repo=repo.id, most=MOST_FILES)
-    files = {}
-    for sibling in siblings:
-        lfs: Any = sibling.lfs
-        if _is_plain(sibling.rfilename):
-            files[sibling.rfilename] = RemoteFile(
-                sibling.rfilename,
-                int((lfs.size if lfs else sibling.size) or 0),
-                str(lfs.sha256) if lfs else "",
-                str(sibling.blob_id or ""),
-            )
+    files = {sibling.rfilename: _file(sibling) for sibling in siblings if _is_plain(sibling.rfilename)}
     return Remote(**vars(_found(info, repo.id)), commit=str(info.sha), kind=repo.kind, files=files)
+
+
+def _file(sibling: Any) -> RemoteFile:
+    """Raises `ValueError` where the hashes, which become names of files here, are none."""
+    lfs, blob_id = sibling.lfs, str(sibling.blob_id or "")
+    size, sha256 = int((lfs.size if lfs else sibling.size) or 0), str(lfs.sha256) if lfs else ""
+    if not (_SHA256.fullmatch(sha256) if lfs else _COMMIT.fullmatch(blob_id)) or not 0 <= size < LARGEST:
+        raise ValueError(sibling.rfilename)
+    return RemoteFile(sibling.rfilename, size, sha256, blob_id)
 
 
 def _is_plain(name: str) -> bool:
@@ -144,7 +151,8 @@ def list_remote(
             what=owner or "models",
         )
         for info in models:
-            found.setdefault(str(info.id), _found(info))
+            with contextlib.suppress(UserError, *UNEXPECTED, ValueError):  # What could not be pulled is not shown.
+                found.setdefault(Repo.parse(str(info.id)).id, _found(info))
     return sorted(found.values(), key=lambda each: (each.layout != "seg_demo", -each.modified))[: most * len(wanted)]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from seg_demo.errors import UserError, shorten
 
 # What the Hub takes: letters, digits, ".", "-" and "_", not at the ends, nothing doubled, at most 96 characters.
-_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|[._-](?=[A-Za-z0-9])|_+(?=[A-Za-z0-9]))*")
+# There is one way only to match a text, so that none takes long.
+_PART = re.compile(r"[A-Za-z0-9]+(?:(?:[.-]|_+)[A-Za-z0-9]+)*")
 _REVISION = re.compile(r"[A-Za-z0-9](?:[\w.+-]|/(?=[\w.+-]))*", re.ASCII)
 LONGEST, LONGEST_REVISION = 96, 200
 ADDRESS = re.compile(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?:spaces/)?", re.IGNORECASE)

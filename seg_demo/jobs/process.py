@@ -23,7 +23,7 @@ NICER = 5  # The page comes first, and it is short of cores while a run goes on.
 NICER_AFTER = 10.0  # seconds; before, somebody waits for the run to begin
 FIRST_VICTIM = "500"  # of 1000: where memory runs out, the run goes, not the page
 # A run needs none of them, and whatever it does is not done in the name of the server's owner.
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_TOKEN", "OAUTH_CLIENT_SECRET")
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_TOKEN", "HF_OIDC_ID_TOKEN", "OAUTH_CLIENT_SECRET")
 
 
 @dataclass(frozen=True)

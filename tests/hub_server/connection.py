@@ -105,7 +105,7 @@ class Connection(BaseHTTPRequestHandler):
         else:
             if kind == "stale head":
                 uploads.overtake(hub, request)
-            answer = hub.answer(route, request)
+            answer = hub.twist(request, hub.answer(route, request))
         if len(request.body) > KEPT:
             request.body = b""
         if fault is not None and kind == "lost answer":
@@ -185,7 +185,7 @@ class Connection(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         elif answer.chunked:
             self.send_header("Transfer-Encoding", "chunked")
-        elif answer.status != 204:
+        elif answer.status != 204 and "Content-Length" not in answer.headers:
             self.send_header("Content-Length", str(answer.size))
         self.send_header("X-Request-Id", f"Root={len(self.server.hub.requests)}")
         self.end_headers()

@@ -35,7 +35,7 @@ def config(repo: Repo, commit: Commit) -> dict[str, Any]:
     try:
         found = json.loads(repo.read(commit.files["config.json"]))
         return {name: found[name] for name in ("architectures", "model_type") if name in found}
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
 
 

@@ -7,7 +7,7 @@ import hmac
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class HubServer:
         self.faults = Faults()
         self.requests: list[Request] = []
         self.errors: list[Exception] = []
+        self.twist: Callable[[Request, Answer], Answer] = lambda request, answer: answer  # before it is sent
         self.page_size = 1000  # entries in one page of a list
         self.multipart_above = 64 * 1024 * 1024  # bytes; larger files are uploaded in parts
         self.part_size = 16 * 1024 * 1024
