@@ -8,7 +8,6 @@ import os
 import shutil
 import struct
 import tarfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -316,6 +315,10 @@ def test_it_can_be_stopped_and_the_disk_may_be_full(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    with monkeypatch.context() as patch:
+        patch.setattr("seg_demo.data.archive._Writer.write", full)
+        with pytest.raises(UserError, match=r"^a\.zip cannot be unpacked to own \(No space left on device\)\."):
+            read_package(target, own)
     monkeypatch.setattr(package, "sync", full)
     with pytest.raises(UserError, match=r"^The checkpoint in a\.zip could not be written \(No space left on"):
         read_package(target, own)
@@ -341,13 +344,9 @@ def test_a_name_that_is_taken_meanwhile(
 
 
 def test_what_a_killed_process_has_left_goes(checkpoint: Path, own: Path, tmp_path: Path) -> None:
-    old, young = (own / f"{package.STAGING}{name}" for name in ("old", "young"))
-    for left, age in ((old, 2), (young, 0)):
-        left.mkdir(parents=True)
-        os.utime(left, (time.time() - age * package.LEFT_SECONDS,) * 2)
-    read_package(write_package(checkpoint, tmp_path / "a.zip"), own)
-    assert (old.exists(), young.exists()) == (False, True)
-    young.rmdir()
+    (own / f"{package.STAGING}abcd1234" / "found").mkdir(parents=True)
+    assert read_package(write_package(checkpoint, tmp_path / "a.zip"), own).parent == own
+    assert [path.name for path in own.iterdir()] == ["my newts"]
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

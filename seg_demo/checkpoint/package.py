@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +22,7 @@ from seg_demo.checkpoint.folder import (
 from seg_demo.checkpoint.header import header_of
 from seg_demo.checkpoint.name import check_name, made_plain, places
 from seg_demo.checkpoint.rename import LONGEST_CARD, rename_checkpoint
+from seg_demo.checkpoint.unfinished import unfinished
 from seg_demo.data.archive import Limits, is_archive, unpack
 from seg_demo.errors import UserError
 from seg_demo.models.whole_file import whole_file
@@ -34,7 +31,6 @@ LIMITS = Limits(entries=2000, total_bytes=2_100_000_000, file_bytes=2_000_000_00
 MAX_PICTURE_BYTES = 8 << 20
 MOST_PICTURES = 16
 STAGING = ".importing-"  # the beginning of the names of hidden folders beside the checkpoints
-LEFT_SECONDS = 24 * 3600
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip knows
 _PIECE = 1 << 20
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
@@ -89,36 +85,23 @@ def read_package(
         raise _taken(wanted)
     if not is_archive(archive):
         raise _no_archive(archive)
-    staging = None
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
-        _sweep(checkpoints)
-        staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=checkpoints))
-        folder = _unpacked(archive, staging / "found", limits, progress)
-        try:
-            _check(folder)
-        except UserError as error:
-            raise _of_archive(error, folder, archive) from None
-        if progress:
-            progress(archive.stat().st_size, archive.stat().st_size)
-        _tidy(folder)
-        return _placed(folder, checkpoints, wanted)
+        with unfinished(STAGING, checkpoints) as staging:
+            folder = _unpacked(archive, staging / "found", limits, progress)
+            try:
+                _check(folder)
+            except UserError as error:
+                raise _without(folder, error, archive.name) from None
+            if progress:
+                progress(archive.stat().st_size, archive.stat().st_size)
+            _tidy(folder)
+            return _placed(folder, checkpoints, wanted)
     except OSError as error:
         raise UserError(
             "The checkpoint in {archive} could not be written ({reason}). Free some space and try again.",
             archive=archive.name, reason=error.strerror or error,
         ) from None  # fmt: skip
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
-
-
-def _sweep(checkpoints: Path) -> None:
-    """Remove what a process that was killed has left here."""
-    for left in checkpoints.glob(f"{STAGING}*"):
-        with contextlib.suppress(OSError):  # another process was quicker
-            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def _unpacked(archive: Path, out: Path, limits: Limits, progress: Progress | None) -> Path:
@@ -133,7 +116,10 @@ def _unpacked(archive: Path, out: Path, limits: Limits, progress: Progress | Non
             return parts[-2:-1] == (SAMPLES,) and len(parts) <= 3
         return parts[-1] in FILES and len(parts) <= 2
 
-    unpack(archive, out, limits, progress, take)
+    try:
+        unpack(archive, out, limits, progress, take)
+    except UserError as error:
+        raise _without(out, error, out.parent.parent.name) from None
     found = [
         path
         for path in (out, *sorted(out.iterdir()))
@@ -166,13 +152,13 @@ def _check(folder: Path) -> None:
     load_checkpoint(folder)
 
 
-def _of_archive(error: UserError, folder: Path, archive: Path) -> UserError:
-    """The same sentence, but about the archive: where it was unpacked is nobody's concern."""
+def _without(folder: Path, error: UserError, shown: str) -> UserError:
+    """The same sentence with `shown` for a hidden folder, which is gone when somebody reads it."""
 
     def told(value: object) -> object:
         if isinstance(value, UserError):
-            return _of_archive(value, folder, archive)
-        return str(value).replace(str(folder), archive.name) if isinstance(value, str | Path) else value
+            return _without(folder, value, shown)
+        return str(value).replace(str(folder), shown) if isinstance(value, str | Path) else value
 
     return type(error)(error.template, **{field: told(value) for field, value in error.fields.items()})
 
