@@ -25,6 +25,7 @@ from seg_demo.hub.account import Account, whoami
 from seg_demo.hub.patience import Patience, Tries
 from seg_demo.hub.pull import pull
 from seg_demo.hub.push import push
+from seg_demo.hub.sync import status
 from seg_demo.hub.trouble import Unreachable
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content")
@@ -233,6 +234,17 @@ def test_what_a_progress_raises_is_no_fault_of_the_hub(hub: HubServer, alice: Ac
     with pytest.raises(ValueError, match="mine"):
         push(two[0], REPO, account=alice, progress=progress)
     assert len(hub.requests) <= 1
+
+
+def test_a_status_of_a_hub_that_is_known_to_be_away_asks_nothing(
+    hub: HubServer, alice: Account, two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(two[0], tmp_path / "net"))
+    push(folder, REPO, account=alice)
+    hub.requests.clear()
+    away = Unreachable("The Hub does not answer. Try again later; what is on this computer is as it was.")
+    [row] = status([folder], alice, owner="alice", offline=away)
+    assert (row.state, row.problem) == ("unknown", away) and not hub.requests
 
 
 # ---- interrupted downloads

@@ -121,14 +121,16 @@ def _status(arguments: argparse.Namespace) -> int:
     from seg_demo.errors import UserError
     from seg_demo.hub.account import Account, whoami
     from seg_demo.hub.sync import status
+    from seg_demo.hub.trouble import Unreachable
 
     account = Account.local()
     try:
         owner, unknown = whoami(account), None
     except UserError as error:
         owner, unknown = "", error
+    offline = unknown if isinstance(unknown, Unreachable) else None
     with counting("Asking", "checkpoint") as show:
-        rows = status(find_checkpoints(arguments.folder), account, owner=owner, progress=show)
+        rows = status(find_checkpoints(arguments.folder), account, owner=owner, offline=offline, progress=show)
     if arguments.json:
         return _json(
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from seg_demo.errors import UserError
 from seg_demo.hub.account import Account
 from seg_demo.hub.client import Client
 from seg_demo.hub.files import LocalFile, local_file
+from seg_demo.hub.progress import Progress, Telling
 from seg_demo.hub.remote import MODEL_FILES, Found, Remote, list_remote, look_at
 from seg_demo.hub.repo import Repo
 from seg_demo.hub.trouble import HubError, NotThere, Unreachable
@@ -50,28 +51,29 @@ def status(
     account: Account | None = None,
     *,
     owner: str = "",
-    progress: Callable[[int, int], None] | None = None,
+    offline: UserError | None = None,
+    progress: Progress | None = None,
 ) -> list[Sync]:
     """The checkpoints in `folders`, and after them those that only the Hub has.
 
     owner: whose repositories are looked through for those; "" for nobody's. A checkpoint that was never on the Hub is
     compared with the owner's repository of the same name. Where the Hub cannot be asked, the states are "unknown", and
-    each problem says why; nothing is raised. progress: is told checkpoints done and in all; what it raises ends the
-    work.
+    each problem says why; nothing is raised. offline: why that is so, where it is known already, so that nobody waits
+    for it again. progress: is told checkpoints done and in all; what it raises ends the work.
     """
-    progress = progress or (lambda done, total: None)
-    client = Client(account or Account.local(), alive=lambda: progress(0, 0))
+    telling = Telling(progress)
+    client = Client(account or Account.local(), alive=telling.again)
     total = len(folders) + 1
-    progress(0, total)
-    offline: UserError | None = None
+    telling(0, total)
     theirs: dict[str, Found] = {}
     try:
-        theirs = {found.repo: found for found in list_remote(client, owner=owner, most=200)} if owner else {}
+        if owner and not offline:
+            theirs = {found.repo: found for found in list_remote(client, owner=owner, most=200)}
     except HubError as error:
         offline = error
     rows = []
     for done, folder in enumerate(folders, 1):
-        progress(done, total)
+        telling(done, total)
         row = _row(folder, owner, theirs, offline, client)
         if isinstance(row.problem, Unreachable):
             offline = row.problem  # The others need not wait for the same.
@@ -82,7 +84,7 @@ def status(
         for repo, found in theirs.items()
         if repo not in known
     ]
-    progress(total, total)
+    telling(total, total)
     return [*rows, *only_there]
 
 
