@@ -255,7 +255,7 @@ def test_text_comes_compressed_to_those_who_take_it(hub: HubServer) -> None:
     text = b'{"name": "value"}' * 100
     hub.put("alice/net", {"config.json": text})
     url = f"{hub.url}/alice/net/resolve/main/config.json"
-    answer = get_session().get(url)
+    answer = get_session().get(url, headers={"Accept-Encoding": "gzip"})
     assert answer.content == text and answer.headers["Content-Encoding"] == "gzip"
     assert "Content-Length" not in answer.headers and answer.headers["ETag"] == f'W/"{git_id(text)}"'
     plain = get_session().get(url, headers={"Accept-Encoding": "identity"})
