@@ -22,6 +22,7 @@ from markdown_it.token import Token
 
 from seg_demo.checkpoint import CheckpointConfig, read_config
 from seg_demo.checkpoint.card import model_card
+from seg_demo.checkpoint.card.markdown import escaped
 from seg_demo.checkpoint.card.swatches import swatch
 from seg_demo.checkpoint.licences import LICENCES
 from seg_demo.classes import ClassMap
@@ -35,8 +36,8 @@ MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethro
 NASTY = [
     "<img src=x onerror=alert(1)>", "</code></pre><script>alert(1)</script>", "![x](https://evil.example/x.png)",
     "[click](javascript:alert(1))", "https://evil.example", "www.evil.example", "a@evil.example", "<https://evil.example>",
-    "a\n\n# heading\n\n- item", "a\n---\ntags: [evil]\n---\n", "| a | b |\n|---|---|", "a|b", "``` \n`", "`a``b`",
-    "\\|", "\\\\(x\\\\)", "$x^2$", "**a** _b_ ~~c~~", "_a_b_", "\\", "&lt;b&gt; &#96;", "[^1]: x",
+    "a\n\n# heading\n\n- item", "a\n---\ntags: [evil]\n---\n", "| a | b |\n|---|---|", "a|b", "``` \n`", "```",
+    "`a``b`", "~~~", "\\|", "\\\\(x\\\\)", "$x^2$", "**a** _b_ ~~c~~", "_a_b_", "\\", "&lt;b&gt; &#96;", "[^1]: x",
     "[a]: http://evil.example",
     "1e3", "true", "null", "- a", "# a", "a: b", "{a: b}", "!!python/object", "'\"", "a\u2028b\x85c", "\ud83d",
     "\u202eabc", "<!-- ", "-->", "<details>", "x" * 3000,
@@ -361,9 +362,37 @@ def test_the_hub_takes_the_card(hub: HubServer) -> None:
 # What strangers write into a config
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a cat, 3.5 m (wild)", "a cat, 3.5 m (wild)"),
+        ("snake_case", "snake_case"),
+        ("_a_", "\\_a\\_"),
+        ("<b> & |", "&lt;b&gt; &amp; \\|"),
+        ("[a](b) `c` *d* ~e~ #f", "\\[a\\](b) \\`c\\` \\*d\\* \\~e\\~ \\#f"),
+        ("\\(x\\) $y$", "&#92;(x&#92;) &#36;y&#36;"),
+        ("http://a.bc", "http:/\u200b/a.\u200bbc"),
+        ("a\n- b\u202e\ud800", "a - b\ufffd"),
+        ("x" * 2000, "x" * 999 + "…"),
+    ],
+)
+def test_a_text_is_escaped_where_it_must_be(text: str, written: str) -> None:
+    assert escaped(text) == written
+
+
 @given(st.lists(NAMES, min_size=3, max_size=3, unique=True), st.lists(TEXTS, min_size=6, max_size=6), TEXTS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_in_a_config_becomes_anything_but_text(names: list[str], texts: list[str], title: str) -> None:
+    check_that_it_is_text(names, texts, title)
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_what_has_been_tried_elsewhere_is_text(text: str) -> None:
+    names = [text, f"{text} a", f"b {text}"] if is_name(text[:100]) and len(text) < 100 else ["a", "b", "c"]
+    check_that_it_is_text(names, [text] * 6, text)
+
+
+def check_that_it_is_text(names: list[str], texts: list[str], title: str) -> None:
     def card_of(names: list[str], texts: list[str], title: str) -> str:
         one, two, three, four, five, six = texts
         training = {
@@ -371,7 +400,7 @@ def test_nothing_in_a_config_becomes_anything_but_text(names: list[str], texts: 
             "data": two,
             "data_fingerprint": three,
             f"k{four}": [five, {six: one}],
-            "command": f"c{six}",
+            "command": six or "x",
         }
         metrics = {
             f"1 {one}": {"mean_iou": 0.5, f"iou_{names[1]}": 0.4, f"x{three}": four},
