@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -284,3 +285,36 @@ def test_without_the_hub_everything_here_works(visit: Open, alice: HubServer, mo
     page.click("#cp-shelf [data-act=ask]")
     asked(page)
     assert state(page, "equal") == "equal"
+
+
+def test_an_impatient_visitor(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quick choices end at the last one; a transfer outlives its page, is seen by others, and any of them stops it."""
+    page = visit()
+    asked(page)
+    for name in ("equal", "older", "newer", "both", "equal", "older"):
+        row(page, name).click()
+    titled(page, "older")
+    assert row(page, "older").get_attribute("aria-selected") == "true"
+    begun: list[str] = []
+
+    def endless(folder: Path, repo: str, *, progress: Callable[[int, int], None], **options: Any) -> None:
+        begun.append(repo)
+        while True:
+            progress(12_300_000, 60_000_000)
+            time.sleep(0.02)
+
+    monkeypatch.setattr("seg_demo.hub.push.push", endless)
+    part(page, "push")
+    page.dblclick("#cp-push")
+    told(page, "Pushing older to alice/older: 12.3 of 60.0 MB", transfer=True)
+    again = visit(of=page)
+    page.close()
+    told(again, "Pushing older to alice/older: 12.3 of 60.0 MB", transfer=True)
+    choose(again, "equal")
+    part(again, "push")
+    again.click("#cp-push")
+    told(again, "A push or pull goes on already.")
+    again.click("#cp-transfer-stop")
+    told(again, "Stopped: older was not pushed to alice/older.", transfer=True)
+    assert not again.locator("#cp-transfer-stop").is_visible()
+    assert begun == ["alice/older"]

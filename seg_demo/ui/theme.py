@@ -89,7 +89,6 @@ CHECK_CSS = """
 }
 @media (prefers-reduced-motion: reduce) { .status-row:has(progress) { animation: none; } }
 @keyframes appear { from { opacity: 0; visibility: hidden; } to { opacity: 1; visibility: visible; } }
-.status-row progress { width: 100%; height: 6px; accent-color: var(--primary-500); }
 :is(#ft-stop, #th-stop) { flex: 0 0 auto; min-width: 6rem; }
 .finetune-tab .block:has(> .html-container), .finetune-tab .html-container { padding: 0; }
 #ft-gallery, #ft-gallery .grid-wrap { height: auto !important; max-height: none !important; min-height: 0 !important; }
@@ -194,13 +193,13 @@ CHECKPOINTS_CSS = """
 .cp-details tr:last-child > :is(th, td) { border-bottom: 0; }
 .cp-details :is(.cp-classes, .cp-files) td:last-child { text-align: right; white-space: nowrap; padding-right: 0; }
 .cp-details .bars { width: 50%; }
-.cp-details progress {
+:is(.cp-details, .status-row) progress {
   display: block; width: 100%; height: 8px; border: 0; border-radius: 4px; overflow: hidden; appearance: none;
   background: var(--border-color-primary);
 }
-.cp-details progress::-webkit-progress-bar { background: var(--border-color-primary); }
-.cp-details progress::-webkit-progress-value { background: var(--primary-500); }
-.cp-details progress::-moz-progress-bar { background: var(--primary-500); }
+:is(.cp-details, .status-row) progress::-webkit-progress-bar { background: var(--border-color-primary); }
+:is(.cp-details, .status-row) progress::-webkit-progress-value { background: var(--primary-500); }
+:is(.cp-details, .status-row) progress::-moz-progress-bar { background: var(--primary-500); }
 .cp-details .scroll { max-height: 330px; overflow: auto; scrollbar-width: thin; }
 .cp-details summary { cursor: pointer; font-size: 0.95rem; font-weight: 600; min-height: 28px; }
 .cp-details details > :not(summary) { margin-top: 8px; }
