@@ -224,6 +224,7 @@ def test_of_another_library_only_what_it_is_called() -> None:
     config = replace(config_of(), architecture="transformers", arguments={"config": document, "bgr": False})
     card = model_card("pets", config)
     assert "`transformers` with model type segformer, bgr no" in card
+    assert "where seg_demo is installed with its extra `transformers`:" in card
     assert front(card)["tags"] == ["semantic-segmentation", "transformers", "segformer"]
     assert "32" not in card and "<b>" not in card
 

@@ -26,3 +26,8 @@ def names(config: CheckpointConfig) -> list[str]:
     """The architecture, and the backbone or what else it is built on."""
     parts = arguments(config)
     return [config.architecture, *(parts[name] for name in PARTS if isinstance(parts.get(name), str))]
+
+
+def extra(config: CheckpointConfig) -> str:
+    """The extra of seg_demo without which the network cannot be built, or ""; it is called as the architecture."""
+    return config.architecture if any(isinstance(value, dict) for value in config.arguments.values()) else ""

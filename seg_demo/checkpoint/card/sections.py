@@ -90,9 +90,10 @@ def usage(name: str, config: CheckpointConfig, repo: str) -> str:
     shell = [f"python -m seg_demo predict {_word(folder)} photo.jpg --out results"]
     if repo:
         shell.insert(0, f"python -m seg_demo hub pull {_word(repo)}")
+    needed = f" with its extra {code_span(network.extra(config))}" if network.extra(config) else ""
     return "\n\n".join(
         [
-            "In Python, where seg_demo is installed:",
+            f"In Python, where seg_demo is installed{needed}:",
             code_block("python", python),
             "`segmentation.label_map` holds the class id of every pixel. On the command line:",
             code_block("bash", shell),
