@@ -166,22 +166,20 @@ def test_what_is_here_and_there_side_by_side(visit: Open, alice: HubServer) -> N
     details = page.locator("#cp-details").inner_text()
     for words in ("0.741", "akahara", "pushed 20", "model.safetensors", "validation, 12 pictures"):
         assert words in details, words
-    # Nothing was asked before the tab was opened, and only in alice's name.
-    requests = alice.requests[before:]
-    assert requests
-    assert {request.token for request in requests} == {alice.token("alice")}
-
-
-def test_odd_names_are_words(visit: Open) -> None:
-    page = visit()
+    # Odd names are words.
     choose(page, "first try")
     for name in HOSTILE:
         assert name in page.locator("#cp-details").inner_text()
     page.locator("#cp-details summary:has-text('Model card')").click()
     assert HOSTILE[1] in page.locator("#cp-details .cp-card").inner_text()
     assert page.locator("#cp-details img, #cp-shelf img, #cp-details script").count() == 0
+    # Nothing was asked before the tab was opened, and only in alice's name.
+    requests = alice.requests[before:]
+    assert requests
+    assert {request.token for request in requests} == {alice.token("alice")}
 
 
+@pytest.mark.slow
 def test_renamed_deleted_brought_back_exported_and_imported(visit: Open, root: Path, tmp_path: Path) -> None:
     model(root / "checkpoints" / "draft", 51)
     page = visit()
@@ -264,6 +262,7 @@ def test_pushed_and_pulled(visit: Open, alice: HubServer, root: Path) -> None:
     assert alice.token("alice") not in everything
 
 
+@pytest.mark.slow
 def test_without_the_hub_everything_here_works(visit: Open, alice: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     from seg_demo.hub import patience
 
@@ -287,6 +286,7 @@ def test_without_the_hub_everything_here_works(visit: Open, alice: HubServer, mo
     assert state(page, "equal") == "equal"
 
 
+@pytest.mark.slow
 def test_an_impatient_visitor(visit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """Quick choices end at the last one; a transfer outlives its page, is seen by others, and any of them stops it."""
     page = visit()
@@ -318,3 +318,59 @@ def test_an_impatient_visitor(visit: Open, monkeypatch: pytest.MonkeyPatch) -> N
     told(again, "Stopped: older was not pushed to alice/older.", transfer=True)
     assert not again.locator("#cp-transfer-stop").is_visible()
     assert begun == ["alice/older"]
+
+
+@pytest.mark.slow
+def test_strangers_see_their_own_and_ask_in_nobodys_name(visit: Open, alice: HubServer, root: Path) -> None:
+    workspaces = Workspaces(root, public=True, folder=root / "home")
+    demo = serve(Library(root / "checkpoints"), "127.0.0.1", workspaces=workspaces, block=False)
+    before = len(alice.requests)
+    try:
+        page = visit(demo.local_url, viewport={"width": 390, "height": 844}, has_touch=True, locale="ja-JP")
+        asked(page)
+        assert "Hub の公開チェックポイントを取り込めます" in page.locator("#cp-account").inner_text()
+        choose(page, "equal")
+        assert not page.locator("#cp-delete").is_visible()
+        part(page, "push")
+        assert "サインインがないため" in page.locator("#cp-cannot-push").inner_text()
+        assert not page.locator("#cp-push").is_visible()
+        page.click("#cp-pull-box > button")
+        page.fill("#cp-pull-repo :is(input, textarea)", "alice/cells")
+        page.click("#cp-pull")
+        told(page, "公開リポジトリ alice/cells はありません", transfer=True)
+        page.fill("#cp-pull-repo :is(input, textarea)", "alice/leaves")
+        page.fill("#cp-pull-name :is(input, textarea)", "木の葉")
+        page.click("#cp-pull")
+        told(page, "alice/leaves を 木の葉 として取り込みました", transfer=True)
+        titled(page, "木の葉")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.locator("#cp-delete").is_visible()
+        other = visit(demo.local_url)
+        assert other.locator("#cp-shelf .shelf-name:text-is('木の葉')").count() == 0
+        assert other.locator("#cp-transfer-status .status").count() == 0
+    finally:
+        demo.close()
+    assert {request.token for request in alice.requests[before:]} == {None}
+
+
+@pytest.mark.slow
+def test_programs_do_the_same(url: str, alice: HubServer, root: Path) -> None:
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    model(root / "checkpoints" / "program", 71)
+    client = Client(url, verbose=False)
+    listed = {each["name"]: each for each in client.predict(api_name="/checkpoints")}
+    assert (listed["equal"]["state"], listed["equal"]["repo"]) == ("equal", "alice/equal")
+    pushed = client.predict(
+        checkpoint="program", repo="alice/program", private=True, licence="mit", message="", tag="", pull_request=False,
+        overwrite=False, api_name="/push",
+    )  # fmt: skip
+    assert (pushed["url"], pushed["private"]) == (f"{alice.url}/alice/program", True)
+    pulled = client.predict(repo="alice/cells", name="by program", replace=False, api_name="/pull")
+    assert (pulled["key"], pulled["layout"]) == ("by program", "seg_demo")
+    assert (root / "checkpoints" / "by program" / "model.safetensors").is_file()
+    with pytest.raises(AppError, match="This checkpoint is not here any more"):
+        client.predict("../checkpoints/program", "alice/x", True, "", "", "", False, False, api_name="/push")
+    with pytest.raises(AppError, match="There is another checkpoint equal already"):
+        client.predict(repo="alice/cells", name="equal", replace=False, api_name="/pull")

@@ -36,7 +36,7 @@ def build_page(library: Library, workspaces: Workspaces, queue: Queue) -> gr.Blo
     with gr.Blocks(title="seg_demo · semantic segmentation", delete_cache=(3600, 86400)) as demo:
         with gr.Column(elem_classes="page-head"):
             gr.Markdown(text("headline"))
-        with gr.Tabs() as tabs:
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(text("segment"), id="segment") as segment_tab:
                 segment = SegmentTab(demo, library)
             with gr.Tab(text("threshold_tab"), id="threshold") as threshold_tab:

@@ -122,7 +122,12 @@ RUN_CSS = """
 #ft-longer-box > button { min-height: 42px; }
 #ft-to-start, #ft-start { align-self: flex-start; width: auto; min-width: 16rem; }
 /* All steps are to be seen at once, on a phone too: what does not fit goes into a menu. */
-@media (max-width: 560px) { #ft-steps > .tab-wrapper button { padding: 0 4px; font-size: 0.8rem; } }
+@media (max-width: 560px) {
+  :is(#ft-steps, #cp-parts) > .tab-wrapper button { padding: 0 4px; font-size: 0.8rem; }
+  /* Gradio measures each of them; what is left of the width is theirs. */
+  #tabs > .tab-wrapper button { padding: 0 2px; font-size: 0.72rem; }
+  #tabs > .tab-wrapper > [role="tablist"] > button { flex: 1 1 auto; }
+}
 .compared { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 18px 28px; margin-top: 14px; }
 .finetune-tab .compared :is(th, td) { vertical-align: middle; font-weight: 400; }
 .finetune-tab .compared thead th { font-weight: 600; color: var(--body-text-color-subdued); }
