@@ -3,14 +3,15 @@
 import argparse
 import importlib
 import os
+import sys
 
 # How long torch's threads spin when they wait for each other, before they sleep. By default that is so long that a
 # forward pass takes many times as long where another process wants a core, as on shared machines; this little loses
 # nothing where none does. Read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-if "SPACE_ID" in os.environ:
-    # The Hub's client would take the token of the Space's owner where nobody is named. Read when it is imported.
+if "SPACE_ID" in os.environ or "--public" in sys.argv[1:]:
+    # The Hub's client would take the token of the page's owner where nobody is named. Read when it is imported.
     os.environ["HF_HUB_DISABLE_IMPLICIT_TOKEN"] = "1"
 
 from seg_demo.infer.lent import zero_gpu

@@ -127,10 +127,13 @@ def _tables(name: str, revision: str | None) -> dict[str, Any]:
         import datasets  # type: ignore[import-untyped]
     except ImportError:
         raise UserError("Data sets from the Hub need a library that is missing. Run: pip install datasets") from None
+    from huggingface_hub import get_token
+
     folder = Path(name)
     saved = any((folder / mark).is_file() for mark in ("dataset_dict.json", "state.json"))
+    token = get_token() or False
     try:
-        loaded = datasets.load_from_disk(name) if saved else datasets.load_dataset(name, revision=revision)
+        loaded = datasets.load_from_disk(name) if saved else datasets.load_dataset(name, revision=revision, token=token)
     except Exception as error:  # the library lets through whatever went wrong in any of its layers
         raise UserError(
             "The data set {name} cannot be loaded ({reason}). Check its name, the network, and your login.",
@@ -185,10 +188,11 @@ def _classes(name: str, features: Mapping[str, Any], revision: str | None) -> tu
 
 
 def _fetched(name: str, revision: str | None) -> Path | None:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_token, hf_hub_download
 
+    token = get_token() or False
     try:
-        return Path(hf_hub_download(name, CLASS_FILE, repo_type="dataset", revision=revision))
+        return Path(hf_hub_download(name, CLASS_FILE, repo_type="dataset", revision=revision, token=token))
     except Exception:  # most data sets have no such file, and the pictures are there already
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,13 +23,12 @@ from seg_demo.hub.client import Client
 from seg_demo.hub.files import local_file
 from seg_demo.hub.limits import LIMITS, Limits
 from seg_demo.hub.progress import Progress, Telling
-from seg_demo.hub.remote import MODEL_FILES, Remote, look_at
+from seg_demo.hub.remote import MODEL_FILES, PICTURES, Remote, look_at
 from seg_demo.hub.repo import Repo
 from seg_demo.hub.transfer import INCOMING, Fetcher, sweep
 
 START = 1 << 16  # bytes in which most headers are whole
 # In small letters, as some systems know no others.
-PICTURES = re.compile(r"samples/([a-z0-9][a-z0-9_-]{0,40})\.(jpg|png)")
 MOST_PIXELS = 4_000_000  # of a picture; those of a card have a quarter
 
 

@@ -18,7 +18,7 @@ from seg_demo.hub.client import Client
 from seg_demo.hub.commit import Committed, commit
 from seg_demo.hub.files import LocalFile
 from seg_demo.hub.progress import Progress, Telling
-from seg_demo.hub.remote import MODEL_FILES, Remote, look_at, look_if_there
+from seg_demo.hub.remote import MODEL_FILES, PICTURES, Remote, look_at, look_if_there
 from seg_demo.hub.repo import Repo, check_tag
 from seg_demo.hub.staging import staged
 from seg_demo.hub.trouble import HubError, Stale
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 LONGEST_MESSAGE = 200
-SAMPLES = "samples/"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def push(
         if not (pull_request or overwrite):
             _check_base(remote, files, link)
         _check_tag_is_free(tag, remote, files, client)
-        gone = [name for name in remote.files if name.startswith(SAMPLES) and name not in files]
+        gone = [name for name in remote.files if PICTURES.fullmatch(name) and name not in files]
         committed = commit(remote, files, message, client, telling, gone=gone, pull_request=pull_request)
         _check_arrived(committed.remote, files)
         if tag:

@@ -158,3 +158,5 @@ def list_remote(
 
 MODEL_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 """What makes two checkpoints of ours equal: their cards may differ."""
+PICTURES = re.compile(r"samples/([a-z0-9][a-z0-9_-]{0,40})\.(jpg|png)")
+"""Names of the sample pictures of a card; the first group is the picture's own."""
