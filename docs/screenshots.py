@@ -7,18 +7,27 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
-from seg_demo.jobs.workspace import Workspaces  # noqa: E402 - found through the line above
+from hub_server import HubServer  # noqa: E402 - found through the line above
+from hub_server.client import use as use_hub  # noqa: E402
+
+from seg_demo.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from seg_demo.hub.account import Account  # noqa: E402
+from seg_demo.hub.push import push  # noqa: E402
+from seg_demo.infer.library import Library  # noqa: E402
+from seg_demo.jobs.workspace import Workspaces  # noqa: E402
 from seg_demo.ui.page import serve  # noqa: E402
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -188,6 +197,72 @@ def shoot_labels(browser: Any, url: str) -> None:
     context.close()
 
 
+CHECKPOINT_SHOTS: tuple[dict[str, Any], ...] = (
+    {"name": "checkpoints-light", "size": (1440, 860), "theme": "light", "locale": "en-US", "chosen": "pond"},
+    {"name": "checkpoints-dark-ja", "size": (1440, 860), "theme": "dark", "locale": "ja-JP", "chosen": "greenhouse"},
+    {"name": "checkpoints-phone-zh", "size": (390, 844), "theme": "light", "locale": "zh-CN"},
+)  # fmt: skip
+# What is pushed and what is changed here or there afterwards: name, base, private, mean IoU.
+PUSHED = (
+    ("pond", "newts-species", True, 0.812), ("greenhouse", "newts-binary", True, 0.874),
+    ("night-camera", "newts-species", False, 0.653), ("brook", "newts-binary", True, 0.791),
+    ("aquarium", "newts-binary", False, 0.902), ("field-trip", "newts-species", True, 0.701),
+)  # fmt: skip
+
+
+def lab_of(root: Path, hub: HubServer) -> None:
+    """Checkpoints in root/checkpoints and on the Hub, one in each state."""
+    bundled, here, there = HERE.parent / "checkpoints", root / "checkpoints", root / "there"
+    account = Account(hub.token("alice"))
+    for name in ("newts-binary", "newts-species"):
+        shutil.copytree(bundled / name, here / name)
+
+    def made(folder: Path, base: str, iou: float, changed: bool = False) -> Path:
+        checkpoint = load_checkpoint(bundled / base)
+        names = checkpoint.config.classes.names
+        figures = {"mean_iou": iou, **{f"iou_{name}": iou + 0.07 - 0.07 * n for n, name in enumerate(names)}}
+        training = {
+            "about": "Fine-tuned on photos of our own.", "preset": base, "base_checkpoint": base, "data": "photos.zip",
+            "pictures": {"photos": 48, "drawn": 0, "validation": 12}, "steps": 600, "seed": int(changed),
+        }  # fmt: skip
+        metrics = {"validation, 12 pictures": figures}
+        return save_checkpoint(folder, checkpoint.model, replace(checkpoint.config, training=training, metrics=metrics))
+
+    for name, base, private, iou in PUSHED:
+        only_there = name in ("aquarium", "field-trip")
+        folder = made((there if only_there else here) / name, base, iou)
+        push(folder, f"alice/{name}", account=account, private=private)
+    for name in ("greenhouse", "brook"):
+        push(made(there / name, "newts-binary", 0.881, changed=True), f"alice/{name}", account=account, overwrite=True)
+    for name, base in (("night-camera", "newts-species"), ("brook", "newts-binary")):
+        config = made(root / "changed" / name, base, 0.688, changed=True) / "config.json"
+        shutil.copy(config, here / name)
+    made(here / "first-try", "newts-species", 0.547)
+
+
+def shoot_checkpoints(browser: Any) -> None:
+    """A page of its own beside a Hub of its own."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        root = Path(folder)
+        with HubServer(root / "hub") as hub:
+            use_hub(hub, patch, root / "home")
+            patch.setenv("HF_TOKEN", hub.token("alice"))
+            lab_of(root, hub)
+            demo = serve(Library(root / "checkpoints"), "127.0.0.1", workspaces=Workspaces(root), block=False)
+            for shot in CHECKPOINT_SHOTS:
+                context, page = opened(browser, shot)
+                page.goto(f"{demo.local_url}?__theme={shot['theme']}")
+                page.locator("button[role=tab][data-tab-id=checkpoints]").click()
+                page.wait_for_selector("#cp-shelf [data-asked=asked]")
+                if name := shot.get("chosen"):
+                    page.click(f".shelf-row[data-key={name}]")
+                    page.wait_for_selector(f"#cp-details h2:text-is('{name}')")
+                page.wait_for_timeout(1000)
+                save(page, shot["name"])
+                context.close()
+            demo.close()
+
+
 def main() -> None:
     home = tempfile.TemporaryDirectory()
     os.environ["SEG_DEMO_HOME"] = home.name
@@ -201,6 +276,7 @@ def main() -> None:
         shoot_finetune(browser, demo.local_url)
         shoot_labels(browser, demo.local_url)
         shoot_runs(browser, demo.local_url)
+        shoot_checkpoints(browser)
         browser.close()
     demo.close()
     home.cleanup()

@@ -15,9 +15,13 @@ from hub_server import HubServer
 from hub_server.client import use as use_hub
 
 from seg_demo.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
+from seg_demo.checkpoint.link import Link, write_link
 from seg_demo.classes import ClassMap
 from seg_demo.hub.account import Account
-from seg_demo.hub.push import push
+from seg_demo.hub.client import Client
+from seg_demo.hub.files import local_file
+from seg_demo.hub.remote import look_at
+from seg_demo.hub.repo import Repo
 from seg_demo.infer.library import Library
 from seg_demo.jobs.workspace import Workspaces
 from seg_demo.models import build_model
@@ -42,6 +46,16 @@ def model(folder: Path, seed: int, classes: ClassMap = CLASS_MAPS["newts-species
         return save_checkpoint(folder, build_model("unet", config.num_outputs, width=width, depth=2), config)
 
 
+def linked(hub: HubServer, folder: Path) -> None:
+    """As if it had been pushed; in less time."""
+    repo = f"alice/{folder.name}"
+    commit = hub.put(repo, folder, private=True)
+    remote = look_at(Repo.parse(repo), Client(Account(hub.token("alice"))))
+    names = ("config.json", "model.safetensors", "README.md")
+    local = {name: local_file(folder / name, name).sha256 for name in names[:2]}
+    write_link(folder, Link(repo, commit, "seg_demo", "pushed", time.time(), local, remote.ids(names)))
+
+
 @pytest.fixture(scope="module")
 def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
     """A Hub on 127.0.0.1; this computer is logged in there as alice."""
@@ -57,15 +71,15 @@ def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
 def root(tmp_path_factory: pytest.TempPathFactory, alice: HubServer) -> Path:
     """Where the page has its checkpoints: one in each state, two that only the Hub has, and one with odd names."""
     folder = tmp_path_factory.mktemp("page") / "checkpoints"
-    account, elsewhere = Account(alice.token("alice")), folder.parent / "elsewhere"
+    elsewhere = folder.parent / "elsewhere"
     for seed, name in enumerate(("equal", "older", "newer", "both"), 1):
-        push(model(folder / name, seed), f"alice/{name}", account=account)
+        linked(alice, model(folder / name, seed))
     for seed, name in enumerate(("older", "both"), 11):
-        push(model(elsewhere / name, seed), f"alice/{name}", account=account, overwrite=True)
+        alice.put(f"alice/{name}", model(elsewhere / name, seed))
     for seed, name in enumerate(("newer", "both"), 21):
         shutil.copy(model(elsewhere / f"{name} here", seed) / "model.safetensors", folder / name)
     for seed, name in enumerate(("leaves", "cells"), 31):
-        push(model(elsewhere / name, seed), f"alice/{name}", account=account, private=name == "cells")
+        alice.put(f"alice/{name}", model(elsewhere / name, seed), private=name == "cells")
     model(folder / "first try", 41, ClassMap(HOSTILE, ((0, 0, 0), (200, 60, 60), (60, 120, 200))))
     shutil.copytree(Path(__file__).parents[1] / "checkpoints" / "newts-binary", folder / "newts-binary")
     return folder.parent
@@ -231,35 +245,48 @@ def test_pushed_and_pulled(visit: Open, alice: HubServer, root: Path) -> None:
     assert alice.repo("alice/pond").private
     assert alice.files("alice/pond")["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     assert "v1" in alice.repo("alice/pond").tags
-    # What somebody else has pushed meanwhile is not overwritten, unless that is said.
-    alice.put("alice/pond", {"config.json": b"{}"}, user="bob")
-    page.click("#cp-push")
-    told(page, "alice/pond has changed since this checkpoint was last there.", transfer=True)
-    page.check("#cp-overwrite input")
-    page.click("#cp-push")
-    told(page, "pond was pushed:", transfer=True)
     # What only the Hub has.
     choose(page, "hub:alice/leaves", "alice/leaves")
     page.click("#cp-pull-this")
     told(page, "alice/leaves was pulled as leaves", transfer=True)
     page.wait_for_selector("#cp-shelf .shelf-row[data-key=leaves][aria-selected=true][data-sync=equal]")
     assert load_checkpoint(root / "checkpoints" / "leaves").config.training["seed"] == 31
-    # Found by a search, under a name that is taken, and then under another.
+    page.click("#cp-use")
+    assert "leaves" in choices(page, "#model")
+    everything = page.content() + json.dumps(page.evaluate("JSON.stringify(window.gradio_config ?? {})"))
+    assert alice.token("alice") not in everything
+
+
+@pytest.mark.slow
+def test_what_would_be_lost_is_asked_for(visit: Open, alice: HubServer, root: Path) -> None:
+    linked(alice, model(root / "checkpoints" / "brook", 81))
+    alice.put("alice/brook", {"config.json": b"{}"}, user="bob")
+    page = visit()
+    asked(page)
+    assert state(page, "brook") == "remote newer"
+    alice.put("alice/equal", {"config.json": b"{}"}, user="bob")
+    choose(page, "equal")
+    part(page, "push")
+    assert not page.locator("#cp-overwrite").is_visible()
+    page.click("#cp-push")
+    told(page, "alice/equal has changed since this checkpoint was last there.", transfer=True)
+    page.check("#cp-overwrite input")
+    page.click("#cp-push")
+    told(page, "equal was pushed:", transfer=True)
+    page.wait_for_selector("#cp-shelf .shelf-row[data-key=equal][data-sync=equal]")
+    # Found by a search, under a name that is taken, and then let go of what is there.
     page.click("#cp-pull-box > button")
     page.fill("#cp-search :is(input, textarea)", "cells")
     page.keyboard.press("Enter")
     page.locator(".found-row[data-repo='alice/cells']").click()
     page.wait_for_function("document.querySelector('#cp-pull-name :is(input, textarea)').value === 'cells'")
-    page.fill("#cp-pull-name :is(input, textarea)", "leaves")
+    page.fill("#cp-pull-name :is(input, textarea)", "brook")
     page.click("#cp-pull")
-    told(page, "There is another checkpoint leaves already.", transfer=True)
-    page.fill("#cp-pull-name :is(input, textarea)", "tissue")
+    told(page, "There is another checkpoint brook already.", transfer=True)
+    page.check("#cp-replace input")
     page.click("#cp-pull")
-    told(page, "alice/cells was pulled as tissue", transfer=True)
-    page.click("#cp-use")
-    assert {"leaves", "tissue"} <= set(choices(page, "#model"))
-    everything = page.content() + json.dumps(page.evaluate("JSON.stringify(window.gradio_config ?? {})"))
-    assert alice.token("alice") not in everything
+    told(page, "alice/cells was pulled as brook", transfer=True)
+    assert load_checkpoint(root / "checkpoints" / "brook").config.training["seed"] == 32
 
 
 @pytest.mark.slow
@@ -355,11 +382,11 @@ def test_strangers_see_their_own_and_ask_in_nobodys_name(visit: Open, alice: Hub
 
 @pytest.mark.slow
 def test_programs_do_the_same(url: str, alice: HubServer, root: Path) -> None:
-    from gradio_client import Client
+    import gradio_client
     from gradio_client.exceptions import AppError
 
     model(root / "checkpoints" / "program", 71)
-    client = Client(url, verbose=False)
+    client = gradio_client.Client(url, verbose=False)
     listed = {each["name"]: each for each in client.predict(api_name="/checkpoints")}
     assert (listed["equal"]["state"], listed["equal"]["repo"]) == ("equal", "alice/equal")
     pushed = client.predict(

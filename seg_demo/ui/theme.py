@@ -126,7 +126,7 @@ RUN_CSS = """
   :is(#ft-steps, #cp-parts) > .tab-wrapper button { padding: 0 4px; font-size: 0.8rem; }
   /* Gradio measures each of them; what is left of the width is theirs. */
   #tabs > .tab-wrapper button { padding: 0 2px; font-size: 0.72rem; }
-  #tabs > .tab-wrapper > [role="tablist"] > button { flex: 1 1 auto; }
+  #tabs > .tab-wrapper > [role="tablist"] > button { flex: 1 1 auto; justify-content: center; text-align: center; }
 }
 .compared { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 18px 28px; margin-top: 14px; }
 .finetune-tab .compared :is(th, td) { vertical-align: middle; font-weight: 400; }

@@ -47,7 +47,7 @@ def of_local(one: Held, language: str) -> list[Node]:
 def of_remote(sync: Sync, language: str) -> list[Node]:
     """A checkpoint that only the Hub has."""
     remote = sync.remote
-    facts: list[tuple[str, Node]] = [(say("cp_repo", language), markdown.link(address_of(sync.repo)))]
+    facts: list[tuple[str, Node]] = [(say("cp_repo", language), _repo(sync.repo))]
     if remote is not None:
         facts += [
             (say("cp_changed", language), moment(remote.modified)),
@@ -92,6 +92,11 @@ def moment(seconds: float) -> str:
         return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     except (OverflowError, ValueError, OSError):
         return ""
+
+
+def _repo(repo: str) -> Node:
+    """A repository, whose page it leads to. repo: OWNER/NAME."""
+    return element("a", repo, href=address_of(repo), target="_blank", rel="noopener noreferrer")
 
 
 def _title(name: str, about: str) -> Node:
@@ -176,7 +181,7 @@ def _history(one: Held, config: CheckpointConfig, language: str) -> Node:
         facts.append((label, plain(value)))
     if link := read_link(one.folder):
         when = say(f"cp_{link.action}", language, when=moment(link.when), commit=link.commit[:10])
-        facts += [(say("cp_repo", language), markdown.link(address_of(link.repo))), (say("cp_last", language), when)]
+        facts += [(say("cp_repo", language), _repo(link.repo)), (say("cp_last", language), when)]
     return _section(say("cp_history", language), _list(facts) if facts else say("cp_not_recorded", language))
 
 
