@@ -34,6 +34,7 @@ MET_BY_VISITORS = [
     *(file for file in (PACKAGE / "data").glob("*.py") if file.stem not in NOT_ON_THE_PAGE),
     *(file for room in ("check", "archive", "layouts", "polygons") for file in (PACKAGE / "data" / room).glob("*.py")),
     *(PACKAGE / "models" / f"{name}.py" for name in ("arguments", "export", "pretrained", "registry", "whole_file")),
+    *(PACKAGE / "models" / "imported").glob("*.py"),
     *(PACKAGE / "infer").glob("*.py"),
     *(PACKAGE / "checkpoint").glob("*.py"),
     *(PACKAGE / "train").glob("*.py"),

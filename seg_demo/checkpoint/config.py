@@ -13,8 +13,7 @@ from seg_demo import __version__
 from seg_demo.classes import MAX_CLASSES, MAX_NAME_LENGTH, ClassMap, Task
 from seg_demo.data.preprocessing import Preprocessing, ResizeRule
 from seg_demo.errors import UserError, shorten
-from seg_demo.models.registry import ARCHITECTURES
-from seg_demo.registry import look_up
+from seg_demo.models.registry import find_architecture
 
 MAX_CONFIG_BYTES = 1 << 20
 MOST_DIGITS = 20  # of a whole number
@@ -56,7 +55,7 @@ class CheckpointConfig:
             "seg_demo_version": self.seg_demo_version,
             "architecture": self.architecture,
             # With the defaults, so that another version's cannot change the model.
-            "arguments": ARCHITECTURES[self.architecture].check(self.architecture, self.arguments),
+            "arguments": find_architecture(self.architecture).check(self.architecture, self.arguments),
             "task": self.task,
             "num_labels": len(self.classes),
             "id2label": {str(class_id): name for class_id, name in enumerate(self.classes.names)},
@@ -185,7 +184,7 @@ class _Reader:
             raise self.wrong("the file", "a JSON object", document)
         try:
             name = document.get("architecture", "")
-            arguments = look_up("architecture", ARCHITECTURES, name).check(name, self.table(document, "arguments"))
+            arguments = find_architecture(name).check(name, self.table(document, "arguments"))
         except ConfigError:
             raise
         except UserError as error:

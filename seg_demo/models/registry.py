@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seg_demo.classes import MAX_CLASSES
 from seg_demo.errors import UserError, shorten
-from seg_demo.models.arguments import Argument, Choice, Flag, Whole
+from seg_demo.models.arguments import Argument, Choice, Document, Flag, Whole
 from seg_demo.registry import look_up
 
 if TYPE_CHECKING:
@@ -206,6 +206,28 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
 }  # fmt: skip
 
+# Networks that other libraries build; they come with checkpoints that were made there, and are chosen nowhere else.
+IMPORTED: dict[str, Architecture] = {
+    "smp": Architecture(
+        "segmentation-models-pytorch",
+        "seg_demo.models.imported.smp:build",
+        "Iakubovskii, Segmentation Models PyTorch, 2019",
+        {"config": Document()},
+    ),
+    "transformers": Architecture(
+        "transformers",
+        "seg_demo.models.imported.transformers:build",
+        "Wolf et al., Transformers: State-of-the-Art Natural Language Processing, EMNLP 2020",
+        {"config": Document(), "bgr": Flag(False)},
+    ),
+}  # fmt: skip
+
+
+def find_architecture(name: str) -> Architecture:
+    """The architecture `name`, one of ours or an imported one. Raises `UserError` for another."""
+    imported = IMPORTED.get(name) if isinstance(name, str) else None
+    return imported or look_up("architecture", ARCHITECTURES, name)
+
 
 def networks_by_backbones() -> dict[tuple[str, ...], list[str]]:
     """The backbones that can be chosen together, and the architectures that take just these."""
@@ -241,7 +263,7 @@ def build_model(
     >>> build_model("unet", 1, width=8, depth=3)(torch.zeros(1, 3, 33, 47))["out"].shape
     torch.Size([1, 1, 33, 47])
     """
-    architecture = look_up("architecture", ARCHITECTURES, name)
+    architecture = find_architecture(name)
     if type(num_classes) is not int or not 1 <= num_classes <= MAX_CLASSES:
         raise UserError("A model has 1 to {most} classes, not {value}.", most=MAX_CLASSES, value=shorten(num_classes))
     checked = architecture.check(name, arguments)

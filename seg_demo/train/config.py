@@ -12,8 +12,7 @@ from typing import Any, Literal
 from seg_demo.classes import ClassMap
 from seg_demo.data.preprocessing import Preprocessing
 from seg_demo.errors import UserError
-from seg_demo.models.registry import ARCHITECTURES, BACKBONE_WEIGHTS, WEIGHTS
-from seg_demo.registry import look_up
+from seg_demo.models.registry import BACKBONE_WEIGHTS, WEIGHTS, find_architecture
 from seg_demo.settings import check, from_document, setting
 
 
@@ -39,7 +38,7 @@ class ModelSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        look_up("architecture", ARCHITECTURES, self.architecture)
+        find_architecture(self.architecture)
         if self.keep_features and not self.freeze:
             raise UserError(
                 "The setting model.keep_features is {value}, but features can be kept only of a frozen "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -26,7 +27,12 @@ def complete(config: TrainConfig, pictures: Pictures) -> TrainConfig:
     model, loss = config.model, config.loss
     if model.checkpoint:
         known = read_config(Path(model.checkpoint))
-        model = replace(model, architecture=known.architecture, arguments=known.arguments)
+        arguments = {
+            # Settings hold no objects; the networks of other libraries are described by some.
+            name: json.dumps(value) if isinstance(value, dict) else value
+            for name, value in known.arguments.items()
+        }
+        model = replace(model, architecture=known.architecture, arguments=arguments)
         data = replace(data, preprocessing=known.preprocessing)
     if loss.balance == "median-frequency":
         label_maps = (sample.label_map for sample in (pictures.real or pictures.drawn))
