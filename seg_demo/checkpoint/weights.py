@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from seg_demo.checkpoint.config import CheckpointConfig
 from seg_demo.checkpoint.header import WeightsError
-from seg_demo.errors import shorten
+from seg_demo.errors import Sentence, shorten
 from seg_demo.models.registry import build_model
 
 if TYPE_CHECKING:
@@ -73,15 +73,17 @@ def check_tensors(where: str, config: CheckpointConfig, found: Mapping[str, tupl
 
 
 def _check_names(path: str, config: CheckpointConfig, wanted: set[str], found: set[str]) -> None:
-    for problem, names in (("lacks", wanted - found), ("holds", found - wanted)):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise WeightsError(
-                "{path} {problem} the weights {name}{more}, which the {architecture} of its config {needs}. "
-                "Take config.json and model.safetensors from the same checkpoint.",
-                path=path, problem=problem, name=shorten(min(names)), more=more, architecture=config.architecture,
-                needs="needs" if problem == "lacks" else "does not have",
-            )  # fmt: skip
+    missing, strange = wanted - found, found - wanted
+    if names := missing or strange:
+        raise WeightsError(
+            "{path} lacks the weights {name}{more}, which the {architecture} of its config needs. Take config.json and "
+            "model.safetensors from the same checkpoint."
+            if missing
+            else "{path} holds the weights {name}{more}, which the {architecture} of its config does not have. Take "
+            "config.json and model.safetensors from the same checkpoint.",
+            path=path, name=shorten(min(names)), architecture=config.architecture,
+            more=Sentence(" and {count} more", count=len(names) - 1) if len(names) > 1 else "",
+        )  # fmt: skip
 
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64, "I64": torch.int64}
