@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 from seg_demo import __version__
 from seg_demo.classes import MAX_CLASSES, MAX_NAME_LENGTH, ClassMap, Task
 from seg_demo.data.preprocessing import Preprocessing, ResizeRule
-from seg_demo.errors import UserError, shorten
+from seg_demo.errors import Sentence, UserError, shorten
 from seg_demo.models.registry import find_architecture
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -147,7 +147,7 @@ class _Reader:
     def __init__(self, where: str) -> None:
         self.where = where
 
-    def wrong(self, entry: str, wanted: str, value: object) -> ConfigError:
+    def wrong(self, entry: str, wanted: Sentence, value: object) -> ConfigError:
         return ConfigError(
             '{where}: "{entry}" must be {wanted}, not {value}. Mend it, or take the checkpoint from its source again.',
             where=self.where, entry=entry, wanted=wanted, value=shorten(value),
@@ -156,32 +156,34 @@ class _Reader:
     def table(self, document: dict[str, Any], entry: str) -> dict[str, Any]:
         value = document.get(entry, {})
         if not isinstance(value, dict):
-            raise self.wrong(entry, "a JSON object", value)
+            raise self.wrong(entry, Sentence("a JSON object"), value)
         return value
 
     def text(self, value: object, entry: str) -> str:
         if not isinstance(value, str) or not value.strip() or not _ONE_LINE.fullmatch(value):
-            raise self.wrong(entry, f"a text of 1 to {MAX_NAME_LENGTH} characters in one line", value)
+            raise self.wrong(
+                entry, Sentence("a text of 1 to {most} characters in one line", most=MAX_NAME_LENGTH), value
+            )
         return value
 
     def whole(self, value: object, entry: str, low: int, high: int) -> int:
         if type(value) is not int or not low <= value <= high:
-            raise self.wrong(entry, f"a whole number from {low} to {high}", value)
+            raise self.wrong(entry, Sentence("a whole number from {low} to {high}", low=low, high=high), value)
         return value
 
     def number(self, value: object, entry: str, low: float, high: float) -> float:
         if type(value) not in (int, float) or not low <= cast(float, value) <= high:
-            raise self.wrong(entry, f"a number from {low:g} to {high:g}", value)
+            raise self.wrong(entry, Sentence("a number from {low:g} to {high:g}", low=low, high=high), value)
         return float(cast(float, value))
 
     def choice(self, value: object, entry: str, choices: tuple[str, ...]) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise self.wrong(entry, "one of " + ", ".join(choices), value)
+            raise self.wrong(entry, Sentence("one of {choices}", choices=", ".join(choices)), value)
         return value
 
     def config(self, document: object) -> CheckpointConfig:
         if not isinstance(document, dict):
-            raise self.wrong("the file", "a JSON object", document)
+            raise self.wrong(Sentence("the file"), Sentence("a JSON object"), document)
         try:
             name = document.get("architecture", "")
             arguments = find_architecture(name).check(name, self.table(document, "arguments"))
@@ -205,20 +207,20 @@ class _Reader:
     def classes(self, document: dict[str, Any], task: Task) -> ClassMap:
         count = self.whole(document.get("num_labels"), "num_labels", 2 if task == "binary" else 1, MAX_CLASSES)
         if task == "binary" and count != 2:
-            raise self.wrong("num_labels", "2 for the task binary (background and the class)", count)
+            raise self.wrong("num_labels", Sentence("2 for the task binary (background and the class)"), count)
         ids = [str(class_id) for class_id in range(count)]
         id2label = self.table(document, "id2label")
         if set(id2label) != set(ids):
-            raise self.wrong("id2label", f'an object with the keys "0" to "{count - 1}"', id2label)
+            raise self.wrong("id2label", Sentence('an object with the keys "0" to "{last}"', last=count - 1), id2label)
         names = tuple(self.text(id2label[class_id], f"id2label.{class_id}") for class_id in ids)
         if self.table(document, "label2id") != {name: class_id for class_id, name in enumerate(names)}:
-            raise self.wrong("label2id", "the inverse of id2label", document.get("label2id"))
+            raise self.wrong("label2id", Sentence("the inverse of id2label"), document.get("label2id"))
         palette = document.get("palette")
         if not isinstance(palette, list) or len(palette) != count:
-            raise self.wrong("palette", f"a list of {count} colours", palette)
+            raise self.wrong("palette", Sentence("a list of {count} colours", count=count), palette)
         for color in palette:
             if not isinstance(color, list) or len(color) != 3:
-                raise self.wrong("palette", "a list of [red, green, blue] triples", color)
+                raise self.wrong("palette", Sentence("a list of [red, green, blue] triples"), color)
             for part in color:
                 self.whole(part, "palette", 0, 255)
         ignore_index = self.whole(document.get("ignore_index", 255), "ignore_index", count, 255)
@@ -243,8 +245,8 @@ class _Reader:
 
     def triple(self, value: object, entry: str, low: float, high: float) -> tuple[float, float, float]:
         if not isinstance(value, list) or len(value) != 3:
-            raise self.wrong(entry, "a list of three numbers", value)
+            raise self.wrong(entry, Sentence("a list of three numbers"), value)
         red, green, blue = (self.number(part, entry, low, high) for part in value)
         if not all(map(math.isfinite, (red, green, blue))):
-            raise self.wrong(entry, "a list of three finite numbers", value)
+            raise self.wrong(entry, Sentence("a list of three finite numbers"), value)
         return red, green, blue
