@@ -36,13 +36,20 @@ from seg_demo.checkpoint.link import read_link
 from seg_demo.errors import UserError
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-RATE = 20e6  # bytes in a second, at most, so that there is a middle to be killed in
+RATE = 8e6  # bytes in a second, at most, of a download, so that there is a middle to be killed in
 CLIENT = """
 import sys
 from pathlib import Path
+import huggingface_hub.hf_api
+import torch
+import torchvision
+import seg_demo.checkpoint.weights
+import seg_demo.models.unet
 from seg_demo.hub.account import Account
+from seg_demo.hub.client import Client
 from seg_demo.hub.pull import pull
 from seg_demo.hub.push import push
+Client(Account.local())
 print("ready", flush=True)
 if sys.argv[1] == "push":
     push(Path(sys.argv[2]), sys.argv[3], account=Account.local())
@@ -92,7 +99,7 @@ class Killed:
 
 
 def kills(hub: HubServer, place: Path, count: int, seed: int) -> Iterator[Killed]:
-    source, _ = versions(place / "large", width=64, depth=5)
+    source, _ = versions(place / "large", width=48, depth=5)
     chance = random.Random(seed)
     seconds = {does: run(hub, place / f"whole-{does}", does, source, None).seconds for does in ("push", "pull")}
     for number in range(count):
@@ -113,7 +120,7 @@ def run(hub: HubServer, place: Path, does: str, source: Path, after: float | Non
             (folder / name).write_bytes((source / name).read_bytes())
     else:
         hub.put(REPO, source)
-    hub.fail("cdn" if does == "pull" else "upload", "slow", None, seconds=65536 / RATE)
+    hub.fail("cdn", "slow", None, seconds=65536 / RATE)
     killed = Killed(does, "")
     killed.seconds = client(hub, place, does, folder, after)
     if after is None:
@@ -122,15 +129,16 @@ def run(hub: HubServer, place: Path, does: str, source: Path, after: float | Non
     hub.requests.clear()
     client(hub, place, does, folder, None)
     if does == "pull":
-        begins = [each.headers.get("range", "bytes=0-") for each in hub.asked_for("cdn")]
+        ranges = [each.headers.get("range", "bytes=0-") for each in hub.asked_for("cdn")]
+        begins = [int(each.removeprefix("bytes=").split("-")[0]) for each in ranges[1:]]  # after that of the header
         size = (source / WEIGHTS).stat().st_size
-        killed.fetched = size - max(int(each.removeprefix("bytes=").split("-")[0]) for each in begins)
+        killed.fetched = size - begins[0] if begins else 0
         if killed.where != "done" and killed.fetched != size - killed.kept:
             killed.wrong.append(f"{killed.fetched} bytes were fetched again, with {killed.kept} there")
     where, _ = look(hub, place, does, folder, killed.wrong)
     if where != "done":
         killed.wrong.append("the second time did not do it")
-    left = [path.name for path in (*scratch.iterdir(), *folder.parent.glob(".*"))]
+    left = [path.name for path in (*scratch.glob("seg_demo*"), *folder.parent.glob(".*"))]
     killed.wrong += [f"left behind: {name}" for name in left]
     return killed
 

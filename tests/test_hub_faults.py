@@ -435,7 +435,7 @@ def test_a_killed_pull_goes_on_and_leaves_nothing(hub: HubServer, alice: Account
 
 @pytest.mark.slow
 def test_60_megabytes_there_and_back(hub: HubServer, alice: Account, tmp_path: Path) -> None:
-    folder, _ = versions(tmp_path / "versions", width=64, depth=5)
+    folder, _ = versions(tmp_path / "versions", width=48, depth=5)
     assert (folder / WEIGHTS).stat().st_size > 60e6
     pushed = push(folder, REPO, account=alice)
     pulled = pull(REPO, tmp_path / "net", account=alice)
