@@ -218,7 +218,8 @@ def save(case: Case, folder: Path) -> Saved:
         torch.manual_seed(0)
         network = case.make().eval()
         with torch.no_grad():
-            for name, value in network.state_dict().items():
+            statistics = [(name, value) for name, value in network.named_buffers() if "running_" in name]
+            for name, value in (*network.named_parameters(), *statistics):
                 if value.is_floating_point():
                     noise = torch.rand(value.shape) - (0 if name.endswith("running_var") else 0.5)
                     value.add_(noise, alpha=0.1)

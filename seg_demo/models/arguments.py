@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -94,7 +93,7 @@ class Document:
         if isinstance(value, str):
             return len(value) <= self.length
         if type(value) in (int, float):
-            return math.isfinite(value) and abs(value) <= self.largest  # type: ignore[arg-type, type-var]
+            return -self.largest <= value <= self.largest  # type: ignore[operator]
         if isinstance(value, Mapping | list | tuple):
             parts: list[object] = list(value)
             if isinstance(value, Mapping):

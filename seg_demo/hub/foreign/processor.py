@@ -11,6 +11,7 @@ from seg_demo.errors import UserError, shorten
 PROCESSOR_FILE = "preprocessor_config.json"
 ALBUMENTATIONS_FILE = "albumentations_config_eval.json"
 LARGEST_SIDE = 8192
+LARGEST_NUMBER = 1e9
 
 
 def from_processor(document: Mapping[str, Any], *, square: bool) -> Preprocessing:
@@ -83,7 +84,7 @@ def _side(value: object) -> int:
 
 
 def _number(entry: str, value: object) -> float:
-    if type(value) not in (int, float) or not 1e-9 <= cast(float, value) <= 1e9:
+    if type(value) not in (int, float) or not 1 / LARGEST_NUMBER <= cast(float, value) <= LARGEST_NUMBER:
         raise _wrong(entry, value)
     return float(cast(float, value))
 
@@ -91,7 +92,9 @@ def _number(entry: str, value: object) -> float:
 def _triple(entry: str, value: object) -> tuple[float, float, float]:
     if type(value) in (int, float):
         value = [value] * 3
-    if not isinstance(value, list) or len(value) != 3 or not all(type(part) in (int, float) for part in value):
+    if not isinstance(value, list) or len(value) != 3:
+        raise _wrong(entry, value)
+    if not all(type(part) in (int, float) and abs(part) <= LARGEST_NUMBER for part in value):
         raise _wrong(entry, value)
     red, green, blue = map(float, value)
     return red, green, blue
