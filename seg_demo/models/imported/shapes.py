@@ -100,11 +100,14 @@ class ShapesOnly(TorchFunctionMode):
 
     def _bound(self, kept: bool) -> None:
         if not kept:
-            raise UserError(
-                "The config describes a network larger than any that {library} is published with. Choose another "
-                "checkpoint.",
-                library=self.library,
-            )  # fmt: skip
+            raise too_large(self.library)
+
+
+def too_large(library: str) -> UserError:
+    return UserError(
+        "The config describes a network larger than any that {library} is published with. Choose another checkpoint.",
+        library=library,
+    )
 
 
 def build_within_bounds(library: str, make: Callable[[], nn.Module]) -> nn.Module:

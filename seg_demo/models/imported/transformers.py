@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seg_demo.errors import UserError, shorten
 from seg_demo.models.imported.network import ImportedNetwork, missing
-from seg_demo.models.imported.shapes import build_within_bounds
+from seg_demo.models.imported.shapes import build_within_bounds, too_large
 from seg_demo.registry import look_up
 
 LIBRARY = "transformers"
@@ -26,9 +26,11 @@ UNIVERSAL = ("mask2former", "maskformer", "eomt", "eomt_dinov3")
 ONE_SIZE = ("beit", "data2vec-vision", "dpt", "eomt", "eomt_dinov3")
 """Those whose positions, or whose grid of patches, are those of one size of image."""
 NESTED = 4  # configs inside each other
+MAX_LAYERS = 1024  # of one kind, which the library goes through before it makes the first; no network has as many
 MASK2FORMER_GRID = 384  # pixels; to this its masks are enlarged before they are added up
 EPSILON = 1e-6
 
+_COUNTED = re.compile("layers|depths|blocks|stages|convs")
 _BACKBONES = ("backbone", "model.pixel_level_module.encoder")
 
 
@@ -128,6 +130,7 @@ def _tidied(config: Mapping[str, Any], depth: int) -> dict[str, Any]:
     for name, value in config.items():
         if name not in fields:
             continue
+        _check_layers(name, value)
         if isinstance(value, Mapping) and name in kind.sub_configs_defaults:
             value = {"model_type": kind.sub_configs_defaults[name].model_type, **value}
         if isinstance(value, Mapping) and "model_type" in value:
@@ -135,6 +138,12 @@ def _tidied(config: Mapping[str, Any], depth: int) -> dict[str, Any]:
         tidied[name] = value
     _check_backbone(config, tidied, fields)
     return tidied
+
+
+def _check_layers(name: str, value: object) -> None:
+    counts = [part for part in (value if isinstance(value, list) else [value]) if type(part) is int]
+    if _COUNTED.search(name) and sum(map(abs, counts)) > MAX_LAYERS:
+        raise too_large(LIBRARY)
 
 
 def _check_backbone(config: Mapping[str, Any], tidied: dict[str, Any], fields: set[str]) -> None:
