@@ -481,7 +481,7 @@ def test_stop_ends_the_check(open_page: Any, good: Path, place: Path, monkeypatc
 
     def slow(path: Path, *shown: Any) -> Any:
         looked.append(path)
-        time.sleep(1.0)
+        time.sleep(2.0)
         return original(path, *shown)
 
     monkeypatch.setattr(survey, "look_at_image", slow)
